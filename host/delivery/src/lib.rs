@@ -1,0 +1,1 @@
+//! Outgoing HTTP: the guarded client, webhook signatures, the retry schedule.

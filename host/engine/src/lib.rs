@@ -1,0 +1,1 @@
+//! Drives workflows: intake, worker, delivery, reconciler.

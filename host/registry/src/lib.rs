@@ -1,0 +1,1 @@
+//! Customers, tokens, plugins, bindings, backends and the audit log, in SQL.

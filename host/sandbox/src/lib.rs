@@ -1,0 +1,1 @@
+//! Runs plugins: compile cache, limits, linkers per contract version, calls, blame.

@@ -1,0 +1,1 @@
+//! The customer API and the admin API over HTTP.

@@ -1,0 +1,1 @@
+//! The embedded engine: redb below one sequencer.

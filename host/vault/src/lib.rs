@@ -1,0 +1,1 @@
+//! AEAD envelopes, keyed hashes and the key ring: nothing but bytes.

@@ -1,0 +1,39 @@
+//! One line of a workflow's timeline.
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::state::Status;
+use crate::time::Timestamp;
+
+/// Who caused a transition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", content = "name")]
+pub enum Actor {
+    /// The customer, through the API.
+    Customer,
+    /// A worker, processing or delivering.
+    Worker,
+    /// The reconciler.
+    Reconciler,
+    /// An operator, by the name of their credentials.
+    Operator(String),
+}
+
+/// What happened, when, and why. The guest's or the endpoint's own words are stored beside it,
+/// encrypted; this part may be shown to anyone who may see the workflow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimelineEntry {
+    /// When.
+    pub at: Timestamp,
+    /// The status before; none for the first entry.
+    pub from: Option<Status>,
+    /// The status after.
+    pub to: Status,
+    /// Who.
+    pub actor: Actor,
+    /// A stable code in kebab case for what was done, for example `accepted` or `leased`.
+    pub reason: String,
+    /// Set where something went wrong.
+    pub failure: Option<Failure>,
+}

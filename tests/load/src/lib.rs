@@ -1,0 +1,1 @@
+//! The benchmark: Patchbay beside the floors it is measured against.
