@@ -9,6 +9,7 @@ pub mod decision;
 pub mod event;
 pub mod failure;
 pub mod id;
+pub mod role;
 pub mod sensitive;
 pub mod state;
 pub mod time;
@@ -24,6 +25,7 @@ pub use id::{
     BackendId, CustomerId, EventId, InvalidId, KeyedHash, LeaseToken, PluginDigest, RequestId,
     WorkflowId,
 };
+pub use role::Role;
 pub use sensitive::{InternalId, InvalidPatientId, PatientId, Sensitive};
 pub use state::{Failed, Outcome, Pins, RequestType, Requested, Settled, State, Status, Workflow};
 pub use time::{Deadlines, Timestamp};
