@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 /// A text is not a valid identifier.
@@ -163,8 +163,7 @@ fn check_slug(kind: &'static str, text: &str) -> Result<(), InvalidId> {
 }
 
 /// SHA-256 of a component's bytes: the only name under which a plugin version is known.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PluginDigest([u8; 32]);
 
 impl PluginDigest {
@@ -210,16 +209,26 @@ impl FromStr for PluginDigest {
     }
 }
 
-impl TryFrom<String> for PluginDigest {
-    type Error = InvalidId;
-    fn try_from(text: String) -> Result<Self, InvalidId> {
-        text.parse()
+/// Text where a person may read it, 32 bytes in stored records.
+impl Serialize for PluginDigest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
     }
 }
 
-impl From<PluginDigest> for String {
-    fn from(digest: PluginDigest) -> String {
-        digest.to_string()
+impl<'de> Deserialize<'de> for PluginDigest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            String::deserialize(deserializer)?
+                .parse()
+                .map_err(serde::de::Error::custom)
+        } else {
+            <[u8; 32]>::deserialize(deserializer).map(Self)
+        }
     }
 }
 

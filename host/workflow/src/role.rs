@@ -54,10 +54,13 @@ impl fmt::Display for Role {
 impl FromStr for Role {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or(InvalidId {
-            kind: "role",
-            rule: "must be validator, search-adapter, search-async, patient-details or \
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or(InvalidId {
+                kind: "role",
+                rule: "must be validator, search-adapter, search-async, patient-details or \
                    webhook-formatter",
-        })
+            })
     }
 }

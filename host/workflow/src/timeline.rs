@@ -1,5 +1,7 @@
 //! One line of a workflow's timeline.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -8,7 +10,6 @@ use crate::time::Timestamp;
 
 /// Who caused a transition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind", content = "name")]
 pub enum Actor {
     /// The customer, through the API.
     Customer,
@@ -18,6 +19,17 @@ pub enum Actor {
     Reconciler,
     /// An operator, by the name of their credentials.
     Operator(String),
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Customer => f.write_str("customer"),
+            Self::Worker => f.write_str("worker"),
+            Self::Reconciler => f.write_str("reconciler"),
+            Self::Operator(name) => write!(f, "operator {name}"),
+        }
+    }
 }
 
 /// What happened, when, and why. The guest's or the endpoint's own words are stored beside it,

@@ -1,0 +1,193 @@
+//! Reading: what the APIs show.
+
+use async_trait::async_trait;
+use patchbay_vault::Sealed;
+use patchbay_workflow::{CustomerId, EventId, KeyedHash, Status, Timestamp, Workflow, WorkflowId};
+
+use crate::codec;
+use crate::database::{Operation, StoreError, Tx};
+use crate::engine::{KeyRange, RangeOptions, Read};
+use crate::keys;
+use crate::records::{DeliveryAttempt, Mapping, StoredEntry};
+use crate::transition;
+
+/// One workflow of one customer. Another customer's is not there.
+#[derive(Debug)]
+pub struct CustomersWorkflow<'a> {
+    /// Whose it has to be.
+    pub customer: &'a CustomerId,
+    /// Which.
+    pub workflow: WorkflowId,
+}
+
+#[async_trait]
+impl Operation for CustomersWorkflow<'_> {
+    type Output = Option<Workflow>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Output, StoreError> {
+        let stored = transition::load(tx, self.workflow, Read::Snapshot).await?;
+        Ok(stored
+            .map(|stored| stored.workflow)
+            .filter(|w| w.customer == *self.customer))
+    }
+}
+
+/// One workflow, whosever it is: for operators.
+#[derive(Debug)]
+pub struct AnyWorkflow(pub WorkflowId);
+
+#[async_trait]
+impl Operation for AnyWorkflow {
+    type Output = Option<Workflow>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Output, StoreError> {
+        Ok(transition::load(tx, self.0, Read::Snapshot)
+            .await?
+            .map(|stored| stored.workflow))
+    }
+}
+
+/// The mapping of a patient.
+#[derive(Debug)]
+pub struct PatientMapping<'a> {
+    /// Whose patient.
+    pub customer: &'a CustomerId,
+    /// The patient.
+    pub patient: KeyedHash,
+}
+
+#[async_trait]
+impl Operation for PatientMapping<'_> {
+    type Output = Option<Mapping>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Output, StoreError> {
+        tx.record(&keys::mapping(self.customer, &self.patient), Read::Snapshot)
+            .await
+    }
+}
+
+/// The validated request of a workflow.
+#[derive(Debug)]
+pub struct RequestData(pub WorkflowId);
+
+#[async_trait]
+impl Operation for RequestData {
+    type Output = Option<Sealed>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Output, StoreError> {
+        let bytes = codec::get_chunks(tx, &keys::request(self.0), Read::Snapshot).await?;
+        Ok(bytes.map(|bytes| Sealed::from_stored(bytes.to_vec())))
+    }
+}
+
+/// A workflow's timeline, oldest first, and the attempts to deliver its events.
+#[derive(Debug)]
+pub struct History(pub WorkflowId);
+
+/// The most timeline entries, and attempts per event, that are shown.
+const MOST_ENTRIES: usize = 1_000;
+
+/// What [`History`] gives.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// The timeline.
+    pub timeline: Vec<StoredEntry>,
+    /// The attempts.
+    pub attempts: Vec<(EventId, u32, DeliveryAttempt)>,
+}
+
+#[async_trait]
+impl Operation for History {
+    type Output = Told;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Told, StoreError> {
+        let options = RangeOptions {
+            limit: MOST_ENTRIES,
+            reverse: false,
+            read: Read::Snapshot,
+        };
+        let rows = tx.get_range(&keys::timeline_range(self.0), options).await?;
+        let timeline = rows
+            .iter()
+            .map(|(_, value)| codec::decode(value))
+            .collect::<Result<_, _>>()?;
+        let mut attempts = Vec::new();
+        for (key, _) in tx
+            .get_range(&keys::workflow_events(self.0), options)
+            .await?
+        {
+            let Some(event) = keys::parse_workflow_event(&key) else {
+                continue;
+            };
+            let rows = tx.get_range(&keys::attempts(event), options).await?;
+            for (number, (_, value)) in (1..).zip(rows) {
+                attempts.push((event, number, codec::decode(&value)?));
+            }
+        }
+        Ok(Told { timeline, attempts })
+    }
+}
+
+/// A customer's workflows in one status, newest change first.
+#[derive(Debug)]
+pub struct List<'a> {
+    /// Whose.
+    pub customer: &'a CustomerId,
+    /// In which status.
+    pub status: Status,
+    /// Only those that changed before this: where the former page ended.
+    pub before: Option<(Timestamp, WorkflowId)>,
+    /// The most.
+    pub limit: usize,
+}
+
+#[async_trait]
+impl Operation for List<'_> {
+    type Output = Vec<Workflow>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Workflow>, StoreError> {
+        let mut range = keys::customer_status_range(self.customer, self.status);
+        if let Some((at, id)) = self.before {
+            let end = keys::customer_status(self.customer, self.status, at, id);
+            range = KeyRange::new(range.begin, end);
+        }
+        let options = RangeOptions {
+            limit: self.limit,
+            reverse: true,
+            read: Read::Snapshot,
+        };
+        let rows = tx.get_range(&range, options).await?;
+        let mut workflows = Vec::with_capacity(rows.len());
+        for (key, _) in rows {
+            if let Some((_, id)) = keys::parse_customer_status(&key)
+                && let Some(stored) = transition::load(tx, id, Read::Snapshot).await?
+            {
+                workflows.push(stored.workflow);
+            }
+        }
+        Ok(workflows)
+    }
+}
+
+/// How many workflows a customer has in each status.
+#[derive(Debug)]
+pub struct Counts<'a>(pub &'a CustomerId);
+
+#[async_trait]
+impl Operation for Counts<'_> {
+    type Output = Vec<(Status, u64)>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Output, StoreError> {
+        let mut counts = Vec::with_capacity(Status::ALL.len());
+        for status in Status::ALL {
+            let value = tx
+                .get(&keys::counter(self.0, status), Read::Snapshot)
+                .await?;
+            let count = value
+                .and_then(|bytes| <[u8; 8]>::try_from(bytes.as_ref()).ok())
+                .map_or(0, i64::from_le_bytes);
+            counts.push((status, u64::try_from(count).unwrap_or(0)));
+        }
+        Ok(counts)
+    }
+}

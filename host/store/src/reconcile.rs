@@ -1,0 +1,158 @@
+//! Reconciliation: finding what is past the deadline of its state, and mending what can be mended
+//! without running a plugin.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use patchbay_workflow::{Actor, Blame, Command, Failure, Status, Timestamp, Workflow, WorkflowId};
+
+use crate::accept::work_item;
+use crate::database::{Operation, StoreError, Tx};
+use crate::engine::{RangeOptions, Read};
+use crate::keys::{self, QueueKind};
+use crate::queue;
+use crate::records::IdempotencyRecord;
+use crate::transition::{self, Cause};
+
+/// Lists what is overdue in one status and bucket, the longest overdue first.
+#[derive(Debug)]
+pub struct Overdue {
+    /// In which status.
+    pub status: Status,
+    /// In which bucket, below [`keys::BUCKETS`].
+    pub bucket: u16,
+    /// The time.
+    pub now: Timestamp,
+    /// The most.
+    pub limit: usize,
+}
+
+#[async_trait]
+impl Operation for Overdue {
+    type Output = Vec<WorkflowId>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<WorkflowId>, StoreError> {
+        let range = keys::overdue(self.status, self.bucket, self.now);
+        let options = RangeOptions {
+            limit: self.limit,
+            reverse: false,
+            read: Read::Snapshot,
+        };
+        let rows = tx.get_range(&range, options).await?;
+        Ok(rows
+            .iter()
+            .filter_map(|(key, _)| keys::parse_deadline(key))
+            .collect())
+    }
+}
+
+/// What was found of one workflow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// It moved on meanwhile.
+    Moved,
+    /// It waits its turn in the queue, or a worker has it: nothing to mend.
+    Waiting,
+    /// Its queue item was missing: it was put back.
+    Requeued,
+    /// It used up its executions.
+    Exhausted(Workflow),
+    /// Its choice has expired: somebody has to settle it.
+    ChoiceExpired(Workflow),
+    /// Its webhook was not acknowledged within the whole schedule, and no delivery is waiting.
+    Undelivered(Workflow),
+}
+
+/// Looks at one overdue workflow, and mends it if that needs no plugin.
+#[derive(Debug)]
+pub struct Mend {
+    /// Which.
+    pub workflow: WorkflowId,
+    /// The time.
+    pub now: Timestamp,
+    /// After how many executions to give up.
+    pub most_executions: u32,
+    /// When to look again at one that waits.
+    pub again: Duration,
+}
+
+#[async_trait]
+impl Operation for Mend {
+    type Output = Finding;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Finding, StoreError> {
+        let loaded = transition::load(tx, self.workflow, Read::Serializable).await?;
+        let Some(mut stored) = loaded else {
+            return Ok(Finding::Moved);
+        };
+        if stored.due.is_none_or(|(_, at)| at > self.now) {
+            return Ok(Finding::Moved);
+        }
+        let id = self.workflow.as_uuid();
+        match stored.workflow.status() {
+            Status::Completed | Status::Failed => Ok(Finding::Moved),
+            Status::Ambiguous => Ok(Finding::ChoiceExpired(stored.workflow)),
+            Status::Linked | Status::NoResults | Status::DeLinked => {
+                let failure = Failure::new(Blame::CustomerEndpoint, "endpoint-unreachable");
+                let cause = Cause::new(self.now, Actor::Reconciler, "delivery-overdue");
+                let cause = cause.failed(failure.clone());
+                transition::apply(tx, &mut stored, Command::Fail(failure), cause)?;
+                Ok(Finding::Undelivered(stored.workflow))
+            }
+            Status::Received | Status::InProgress | Status::Requested => {
+                if queue::locate(tx, QueueKind::Work, id).await?.is_some() {
+                    transition::postpone(tx, &mut stored, self.now.after(self.again))?;
+                    return Ok(Finding::Waiting);
+                }
+                if stored.workflow.executions >= self.most_executions {
+                    return Ok(Finding::Exhausted(stored.workflow));
+                }
+                let item = work_item(&stored.workflow, self.now);
+                let customer = stored.workflow.customer.clone();
+                queue::put(tx, QueueKind::Work, &customer, id, self.now, &item).await?;
+                let cause = Cause::new(self.now, Actor::Reconciler, "put-back");
+                transition::note(tx, &mut stored, cause)?;
+                transition::postpone(tx, &mut stored, self.now.after(self.again))?;
+                Ok(Finding::Requeued)
+            }
+        }
+    }
+}
+
+/// Removes idempotency records that have expired.
+#[derive(Debug)]
+pub struct Expire {
+    /// The time.
+    pub now: Timestamp,
+    /// The most records.
+    pub limit: usize,
+}
+
+#[async_trait]
+impl Operation for Expire {
+    /// How many index entries were looked at; fewer than the limit means that none are left.
+    type Output = usize;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<usize, StoreError> {
+        let options = RangeOptions {
+            limit: self.limit,
+            reverse: false,
+            read: Read::Snapshot,
+        };
+        let rows = tx.get_range(&keys::expired(self.now), options).await?;
+        for (entry, _) in &rows {
+            if let Some((customer, hash)) = keys::parse_expiry(entry) {
+                let key = keys::idempotency(&customer, &hash);
+                let record = tx
+                    .record::<IdempotencyRecord>(&key, Read::Serializable)
+                    .await?;
+                // The key may have been used again since, with a later expiry.
+                if record.is_some_and(|record| record.expires_at <= self.now) {
+                    tx.clear(&key);
+                }
+            }
+            tx.clear(entry);
+        }
+        Ok(rows.len())
+    }
+}
