@@ -4,6 +4,9 @@
 //! A transaction reads at one version and commits at another; it commits only if nothing that it read
 //! (snapshot reads apart) was changed in between. Reads see the transaction's own writes. All engines
 //! enforce FoundationDB's limits ([`limits`]), so that what works embedded works in the cluster.
+//!
+//! Owns the traits, what all engines have in common (the buffered writes, the conflict window, the
+//! watches) and the engines. It knows nothing of the keys and values that go through it.
 
 use std::fmt;
 use std::future::Future;
@@ -14,13 +17,20 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+mod atomic;
 pub mod embedded;
+mod overlay;
+mod pending;
+mod watches;
+mod window;
 
 /// FoundationDB's limits, enforced by every engine.
 pub mod limits {
     use std::time::Duration;
     /// The longest key, in bytes.
     pub const KEY_BYTES: usize = 10_000;
+    /// Every key sorts before this: keys that start with `0xff` belong to the engine.
+    pub const KEY_END: &[u8] = &[0xff];
     /// The longest value, in bytes.
     pub const VALUE_BYTES: usize = 100_000;
     /// All keys and values written, and all conflict keys, of one transaction, in bytes.
@@ -56,7 +66,7 @@ impl KeyRange {
         }
     }
 
-    /// Every key that starts with `prefix`, itself included.
+    /// Every key that starts with `prefix`, itself included; with an empty prefix every key there is.
     pub fn prefix(prefix: &[u8]) -> Self {
         let mut end = prefix.to_vec();
         while let Some(last) = end.last_mut() {
@@ -66,6 +76,9 @@ impl KeyRange {
                 *last += 1;
                 break;
             }
+        }
+        if end.is_empty() {
+            end.extend_from_slice(limits::KEY_END);
         }
         Self {
             begin: Bytes::copy_from_slice(prefix),
@@ -97,7 +110,7 @@ impl KeyRange {
 /// How much of a range to read.
 #[derive(Debug, Clone, Copy)]
 pub struct RangeOptions {
-    /// The most rows.
+    /// The most rows; with 0 nothing is read.
     pub limit: usize,
     /// From the end.
     pub reverse: bool,
@@ -109,9 +122,10 @@ pub struct RangeOptions {
 /// Operations that need no read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AtomicOp {
-    /// Little-endian addition that wraps; a missing value counts as zeros of the operand's length.
+    /// Little-endian addition that wraps. The result is as long as the operand: a longer value is cut, a
+    /// shorter or missing one counts as filled up with zeros.
     Add,
-    /// Keeps the greater of the two little-endian unsigned numbers.
+    /// Keeps the greater of the two little-endian unsigned numbers, cut or filled up as by [`Self::Add`].
     Max,
 }
 
@@ -121,6 +135,20 @@ pub type Row = (Bytes, Bytes);
 /// The ten bytes that order commits: eight of the version, two of the order within it, big-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Versionstamp(pub [u8; 10]);
+
+impl Versionstamp {
+    /// Its length.
+    pub const BYTES: usize = 10;
+
+    /// The stamp of the `order`th transaction that committed at `version`.
+    pub fn new(version: u64, order: u16) -> Self {
+        let mut bytes = [0; Self::BYTES];
+        let (head, tail) = bytes.split_at_mut(size_of::<u64>());
+        head.copy_from_slice(&version.to_be_bytes());
+        tail.copy_from_slice(&order.to_be_bytes());
+        Self(bytes)
+    }
+}
 
 /// What a commit gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,7 +184,11 @@ pub enum EngineError {
         /// The limit.
         limit: usize,
     },
-    /// The engine met an error after which it trusts nothing; the process has to be restarted.
+    /// A key starts with `0xff` (see [`limits::KEY_END`]). Doing it again does not help.
+    #[error("keys that start with 0xff belong to the store itself")]
+    ReservedKey,
+    /// The engine met an error after which it trusts nothing; the process has to be restarted. A commit
+    /// that gives this did not happen; one whose outcome is unknown gives [`Self::MaybeCommitted`].
     #[error("the store has stopped after an error: {0}")]
     Poisoned(String),
 }
@@ -211,7 +243,8 @@ pub trait Transaction: Send {
     /// Watches a key, from the moment this transaction commits.
     async fn watch(&mut self, key: &[u8]) -> Result<Watch, EngineError>;
 
-    /// Commits; durable when it returns `Ok`.
+    /// Commits; durable when it returns `Ok`. A refusal that `set` and its like could not report (a limit,
+    /// a reserved key) is reported here, or by a read before.
     async fn commit(self: Box<Self>) -> Result<Committed, EngineError>;
 }
 

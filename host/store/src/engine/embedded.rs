@@ -1,1 +1,362 @@
 //! The embedded engine: redb below one sequencer.
+//!
+//! *Reads* go to a redb read transaction at the newest durable version, which is shared by all transactions
+//! that began at that version. They run where they are called: they find their pages in redb's cache, or
+//! wait for one read of the file. *Commits* go through a bounded channel to the sequencer, a thread of its
+//! own, which takes all that wait, checks each against what was written since it read (those before it in
+//! the group included), writes the survivors in one redb transaction, makes it durable, and only then
+//! lets new transactions read it and answers. While the disk works, the next group gathers.
+//!
+//! A commit's version is a number stored in the same redb transaction, so none is ever used twice. *Any*
+//! I/O error poisons the engine: what the operating system says of a file after a failed sync cannot be
+//! trusted, so nothing more is read or written until the process starts anew.
+//!
+//! Owns the file, its two tables and the sequencer's thread. It knows nothing of what the rows mean.
+
+mod health;
+mod sequencer;
+mod snapshot;
+mod transaction;
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::{Mutex, RwLock};
+use patchbay_ambient::SharedClock;
+use redb::backends::{FileBackend, InMemoryBackend};
+use redb::{Builder, Database, Durability, StorageBackend, TableDefinition, TableError};
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use self::health::{Health, describe};
+use self::sequencer::{Request, Sequencer};
+use self::snapshot::TableSnapshot;
+use self::transaction::EmbeddedTransaction;
+use super::watches::Watches;
+use super::{Engine, EngineError, Transaction, limits};
+
+/// Every row.
+const ROWS: TableDefinition<'_, &'static [u8], &'static [u8]> = TableDefinition::new("rows");
+/// What the engine notes for itself.
+const STATE: TableDefinition<'_, &'static str, u64> = TableDefinition::new("state");
+/// The layout of the file, in [`STATE`].
+const FORMAT: &str = "format";
+/// The version of the newest commit, in [`STATE`].
+const VERSION: &str = "version";
+/// The layout this code reads and writes.
+const CURRENT_FORMAT: u64 = 1;
+
+/// How an embedded engine is set up.
+#[derive(Clone)]
+pub struct EmbeddedOptions {
+    /// Tells how old a transaction is.
+    pub clock: SharedClock,
+    /// Memory for pages of the file, in bytes. Up to half of it holds what a commit has yet to write.
+    pub cache_bytes: usize,
+    /// How many commits may wait for the sequencer before the next ones wait to be let in.
+    pub pending_commits: usize,
+    /// The same by their size, in bytes.
+    pub pending_bytes: usize,
+    /// Memory for the keys written lately, in bytes. Where it is not enough for the writes of five seconds,
+    /// transactions become too old earlier.
+    pub window_bytes: usize,
+    /// How many watches may exist.
+    pub watches: usize,
+}
+
+impl EmbeddedOptions {
+    /// The defaults, for a machine that runs other things too.
+    pub fn new(clock: SharedClock) -> Self {
+        Self {
+            clock,
+            cache_bytes: 256 << 20,
+            pending_commits: 4096,
+            pending_bytes: 64 << 20,
+            window_bytes: 64 << 20,
+            watches: 10_000,
+        }
+    }
+}
+
+impl fmt::Debug for EmbeddedOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedOptions")
+            .field("cache_bytes", &self.cache_bytes)
+            .field("pending_commits", &self.pending_commits)
+            .field("pending_bytes", &self.pending_bytes)
+            .field("window_bytes", &self.window_bytes)
+            .field("watches", &self.watches)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an engine has done since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EmbeddedStats {
+    /// The newest durable version.
+    pub version: u64,
+    /// Transactions committed, those without writes apart.
+    pub commits: u64,
+    /// Groups made durable: commits ÷ groups is how well grouping works.
+    pub groups: u64,
+    /// Commits refused because something read had changed.
+    pub conflicts: u64,
+    /// Commits refused because the writes since they read were no longer all known.
+    pub too_old: u64,
+    /// Watches that exist.
+    pub watches: usize,
+}
+
+/// The embedded engine.
+pub struct EmbeddedEngine {
+    shared: Arc<Shared>,
+    /// Gone once the engine is closed. Transactions hold weak ones, so that this one alone keeps the
+    /// sequencer running.
+    requests: Mutex<Option<mpsc::Sender<Request>>>,
+    stopped: watch::Receiver<bool>,
+}
+
+/// What the engine, its transactions and its sequencer share.
+struct Shared {
+    clock: SharedClock,
+    health: Arc<Health>,
+    watches: Arc<Watches>,
+    /// The newest durable version; none once the engine has stopped.
+    newest: RwLock<Option<Arc<TableSnapshot>>>,
+    /// Bytes of commits that may wait.
+    room: Arc<Semaphore>,
+    stats: Mutex<EmbeddedStats>,
+}
+
+impl Shared {
+    fn newest(&self) -> Result<Arc<TableSnapshot>, EngineError> {
+        self.health.check()?;
+        let newest = self.newest.read().clone();
+        newest.ok_or_else(|| self.health.error())
+    }
+}
+
+impl EmbeddedEngine {
+    /// Opens the store in the file at `path`, making it if there is none.
+    ///
+    /// Gives [`EngineError::Unavailable`] where the file cannot be opened or is in use by another process,
+    /// and [`EngineError::Poisoned`] where it is damaged.
+    pub fn open(path: &Path, options: EmbeddedOptions) -> Result<Arc<Self>, EngineError> {
+        let unavailable = |what: &str, error: &dyn fmt::Display| {
+            EngineError::Unavailable(format!("{what} {}: {error}", path.display()))
+        };
+        let is_new = !path.exists();
+        let mut open = OpenOptions::new();
+        open.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
+        let file = open
+            .open(path)
+            .map_err(|error| unavailable("cannot open", &error))?;
+        let backend = FileBackend::new(file).map_err(|error| unavailable("cannot open", &error))?;
+        let engine = Self::open_with_backend(backend, options).map_err(|error| match error {
+            EngineError::Unavailable(why) => unavailable("cannot open", &why),
+            EngineError::Poisoned(why) => {
+                EngineError::Poisoned(format!("{}: {why}", path.display()))
+            }
+            other => other,
+        })?;
+        // A synced file is of no use if its name is lost with the power.
+        #[cfg(unix)]
+        if is_new {
+            let parent = path.parent().filter(|parent| parent.as_os_str() != "");
+            let parent = parent.unwrap_or(Path::new("."));
+            std::fs::File::open(parent)
+                .and_then(|directory| directory.sync_all())
+                .map_err(|error| unavailable("cannot make durable", &error))?;
+        }
+        Ok(engine)
+    }
+
+    /// A store that lives as long as the engine.
+    pub fn in_memory(options: EmbeddedOptions) -> Result<Arc<Self>, EngineError> {
+        Self::open_with_backend(InMemoryBackend::new(), options)
+    }
+
+    /// Opens the store that `backend` holds; where that is empty, a new one.
+    pub fn open_with_backend(
+        backend: impl StorageBackend,
+        options: EmbeddedOptions,
+    ) -> Result<Arc<Self>, EngineError> {
+        let began = options.clock.monotonic();
+        let database = Builder::new()
+            .set_cache_size(options.cache_bytes)
+            .set_repair_callback(|_| {
+                tracing::warn!(
+                    code = "store-repair",
+                    "the store was not closed; repairing it"
+                );
+            })
+            .create_with_backend(backend)
+            .map_err(open_error)?;
+        let health = Arc::new(Health::new(Watches::new(options.watches)));
+        let version = prepare(&database)?;
+        let snapshot = TableSnapshot::open(&database, version, &health)
+            .map_err(|error| EngineError::Poisoned(describe(&error)))?;
+
+        let (requests, waiting) = mpsc::channel(options.pending_commits.max(1));
+        let (stopping, stopped) = watch::channel(false);
+        let room_bytes = options
+            .pending_bytes
+            .clamp(limits::TRANSACTION_BYTES, Semaphore::MAX_PERMITS);
+        let shared = Arc::new(Shared {
+            clock: options.clock.clone(),
+            watches: Arc::clone(health.watches()),
+            health,
+            newest: RwLock::new(Some(Arc::new(snapshot))),
+            room: Arc::new(Semaphore::new(room_bytes)),
+            stats: Mutex::new(EmbeddedStats {
+                version,
+                ..EmbeddedStats::default()
+            }),
+        });
+        let sequencer = Sequencer::new(
+            Arc::clone(&shared),
+            database,
+            waiting,
+            version,
+            options.window_bytes,
+        );
+        std::thread::Builder::new()
+            .name("store-sequencer".into())
+            .spawn(move || {
+                // Dropped however the thread ends, and then waiting for it ends.
+                let stopping = stopping;
+                sequencer.run();
+                stopping.send_replace(true);
+            })
+            .map_err(|error| {
+                EngineError::Unavailable(format!("cannot start the store's thread: {error}"))
+            })?;
+        let took = options.clock.monotonic().saturating_sub(began);
+        tracing::info!(
+            version,
+            took_ms = took.as_millis() as u64,
+            "the store is open"
+        );
+        Ok(Arc::new(Self {
+            shared,
+            requests: Mutex::new(Some(requests)),
+            stopped,
+        }))
+    }
+
+    /// What it has done so far.
+    pub fn stats(&self) -> EmbeddedStats {
+        EmbeddedStats {
+            watches: self.shared.watches.len(),
+            ..*self.shared.stats.lock()
+        }
+    }
+
+    /// Lets no more commits in. Those that are in are still carried out.
+    fn shut(&self) {
+        self.shared.health.close();
+        drop(self.requests.lock().take());
+    }
+}
+
+#[async_trait]
+impl Engine for EmbeddedEngine {
+    async fn begin(&self) -> Result<Box<dyn Transaction>, EngineError> {
+        let snapshot = self.shared.newest()?;
+        let requests = self
+            .requests
+            .lock()
+            .as_ref()
+            .map(mpsc::Sender::downgrade)
+            .ok_or_else(|| self.shared.health.error())?;
+        Ok(Box::new(EmbeddedTransaction::new(
+            Arc::clone(&self.shared),
+            snapshot,
+            requests,
+        )))
+    }
+
+    fn name(&self) -> &'static str {
+        "embedded"
+    }
+
+    async fn close(&self) {
+        self.shut();
+        // An error means that the thread ended without saying so, which is an end too.
+        let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
+    }
+}
+
+impl Drop for EmbeddedEngine {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
+
+impl fmt::Debug for EmbeddedEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedEngine")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes the tables where there are none, and gives the newest version.
+fn prepare(database: &Database) -> Result<u64, EngineError> {
+    match read_state(database) {
+        Ok(Some((CURRENT_FORMAT, version))) => Ok(version),
+        Ok(Some((format, _))) => Err(EngineError::Unavailable(format!(
+            "the store has format {format}, this program knows {CURRENT_FORMAT}: use the program that \
+             wrote it, or a newer one"
+        ))),
+        Ok(None) => {
+            make_tables(database).map_err(|error| EngineError::Poisoned(describe(&error)))?;
+            Ok(0)
+        }
+        Err(error) => Err(EngineError::Poisoned(describe(&error))),
+    }
+}
+
+fn read_state(database: &Database) -> Result<Option<(u64, u64)>, redb::Error> {
+    use redb::ReadableDatabase;
+    let read = database.begin_read()?;
+    let state = match read.open_table(STATE) {
+        Ok(state) => state,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let number = |key| Ok::<_, redb::Error>(state.get(key)?.map(|row| row.value()));
+    Ok(number(FORMAT)?.zip(number(VERSION)?))
+}
+
+fn make_tables(database: &Database) -> Result<(), redb::Error> {
+    let mut write = database.begin_write()?;
+    write.set_durability(Durability::Immediate)?;
+    write.set_quick_repair(true);
+    {
+        write.open_table(ROWS)?;
+        let mut state = write.open_table(STATE)?;
+        state.insert(FORMAT, CURRENT_FORMAT)?;
+        state.insert(VERSION, 0)?;
+    }
+    write.commit()?;
+    Ok(())
+}
+
+fn open_error(error: redb::DatabaseError) -> EngineError {
+    match error {
+        redb::DatabaseError::DatabaseAlreadyOpen | redb::DatabaseError::LockProtocolMismatch => {
+            EngineError::Unavailable(
+                "it is in use by another process: stop that one, or give this one its own".into(),
+            )
+        }
+        redb::DatabaseError::UpgradeRequired(format) => EngineError::Unavailable(format!(
+            "its file format {format} is older than this program can read"
+        )),
+        other => EngineError::Poisoned(describe(&other.into())),
+    }
+}
