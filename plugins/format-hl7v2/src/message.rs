@@ -35,9 +35,21 @@ pub fn format(event: &Event, config: &Config) -> Result<Message, Failure> {
         "EVN",
         [repeated, time.clone(), none(), none(), none(), time],
     );
-    patient(&mut out, "1", data.patient_id, &config.customer_authority, config);
+    patient(
+        &mut out,
+        "1",
+        data.patient_id,
+        &config.customer_authority,
+        config,
+    );
     if let (Trigger::Link | Trigger::Unlink, Some(internal_id)) = (trigger, data.internal_id) {
-        patient(&mut out, "2", internal_id, &config.internal_authority, config);
+        patient(
+            &mut out,
+            "2",
+            internal_id,
+            &config.internal_authority,
+            config,
+        );
     }
     er7::segment(&mut out, "ZLK", link(event, &data));
 
@@ -130,7 +142,15 @@ fn patient(out: &mut String, set_id: &str, id: &str, authority: &Designator, con
         er7::text(config.identifier_type.as_str()),
     ]);
     // PID-5 is required, but an event names nobody: name type U, unspecified (HL7 table 0200).
-    let unspecified = er7::components([none(), none(), none(), none(), none(), none(), er7::text("U")]);
+    let unspecified = er7::components([
+        none(),
+        none(),
+        none(),
+        none(),
+        none(),
+        none(),
+        er7::text("U"),
+    ]);
     er7::segment(
         out,
         "PID",
