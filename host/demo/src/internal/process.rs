@@ -66,10 +66,11 @@ pub async fn run_backend(args: BackendArgs) -> Result<(), BackendError> {
     let mut output = tokio::io::stdout();
     output.write_all(&line).await?;
     output.flush().await?;
+    let mut rest = tokio::io::sink();
     tokio::select! {
         served = axum::serve(listener, router) => served?,
         // Whatever else is written is thrown away; the end is what counts.
-        ended = tokio::io::copy(&mut input, &mut tokio::io::sink()) => drop(ended?),
+        ended = tokio::io::copy(&mut input, &mut rest) => drop(ended?),
     }
     Ok(())
 }
