@@ -1,0 +1,213 @@
+//! Keeping the snapshot up to date.
+
+use std::collections::{BTreeMap, HashSet};
+use std::future::Future;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use patchbay_workflow::InvalidId;
+use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
+
+use crate::audit::SubjectKind;
+use crate::error::RegistryError;
+use crate::load;
+use crate::registry::Registry;
+use crate::snapshot::Snapshot;
+
+/// With more changes than this, everything is loaded anew.
+const MAX_CHANGES: usize = 512;
+
+impl Registry {
+    /// Brings the snapshot up to date; whether that changed it. Costs one small read if nothing has
+    /// changed, and otherwise reads what the audit log says was changed.
+    pub async fn refresh(&self) -> Result<bool, RegistryError> {
+        let _only_one = self.refreshing.lock().await;
+        // From before the read: what is confirmed is that nothing newer existed then.
+        let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
+        let (mut transaction, revision) = self.begin_read().await?;
+        let present = self.current.load_full();
+        if revision == present.revision {
+            present.confirm(now, monotonic);
+            return Ok(false);
+        }
+        let next = match changes(&mut transaction, present.revision, revision).await? {
+            Some(changes) => {
+                self.apply(&mut transaction, &present, revision, changes)
+                    .await?
+            }
+            None => self.load(&mut transaction, revision).await?,
+        };
+        next.confirm(now, monotonic);
+        self.publish(next);
+        Ok(true)
+    }
+
+    /// Loads everything.
+    pub(crate) async fn load_all(&self) -> Result<(), RegistryError> {
+        let _only_one = self.refreshing.lock().await;
+        let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
+        let (mut transaction, revision) = self.begin_read().await?;
+        let next = self.load(&mut transaction, revision).await?;
+        next.confirm(now, monotonic);
+        self.publish(next);
+        Ok(())
+    }
+
+    /// Asks for changes of other processes, until `cancel` ends. A database that is away is reported
+    /// once, and once more when it is back.
+    pub async fn run_refresher(&self, cancel: impl Future<Output = ()> + Send) {
+        let interval = self.config.poll_interval();
+        let mut away = false;
+        tokio::pin!(cancel);
+        loop {
+            tokio::select! {
+                () = &mut cancel => return,
+                () = self.clock.sleep(interval) => {}
+            }
+            match self.refresh().await {
+                Ok(_) if away => {
+                    away = false;
+                    tracing::info!("the registry's database is back");
+                }
+                Ok(_) => {}
+                Err(error) if !away => {
+                    away = true;
+                    let confirmed_at = self.current.load().confirmed_at();
+                    tracing::error!(
+                        code = error.code(),
+                        %error,
+                        %confirmed_at,
+                        bound = ?self.config.revocation_bound,
+                        "the registry cannot be read; the last configuration keeps serving, and \
+                         tokens until the bound is reached"
+                    );
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    async fn begin_read(&self) -> Result<(Transaction<'static, Sqlite>, u64), RegistryError> {
+        let failed = || RegistryError::database("reading the revision");
+        let mut transaction = self.pool.begin().await.map_err(failed())?;
+        let row = sqlx::query("SELECT revision FROM registry WHERE id = 1")
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(failed())?;
+        let revision: i64 = row.try_get(0).map_err(failed())?;
+        Ok((transaction, u64::try_from(revision).unwrap_or(0)))
+    }
+
+    fn publish(&self, next: Snapshot) {
+        let revision = next.revision;
+        self.current.store(Arc::new(next));
+        self.changed.send_replace(revision);
+    }
+
+    async fn load(
+        &self,
+        sql: &mut SqliteConnection,
+        revision: u64,
+    ) -> Result<Snapshot, RegistryError> {
+        let mut next = Snapshot::empty().successor(revision);
+        // First what opens only with the right key ring.
+        next.token_keys = load::token_keys(sql, &self.keys).await?;
+        next.customers = load::customers(sql, &self.keys, None).await?;
+        next.backends = load::backends(sql, &self.keys, None).await?;
+        let mut by_name: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for version in load::plugins(sql, None).await? {
+            by_name
+                .entry(version.name.clone())
+                .or_default()
+                .push(version);
+        }
+        for (name, versions) in by_name {
+            next.put_plugins(&name, versions);
+        }
+        next.revoked = load::revoked(sql, self.clock.now()).await?;
+        next.admins = load::admins(sql).await?;
+        Ok(next)
+    }
+
+    async fn apply(
+        &self,
+        sql: &mut SqliteConnection,
+        present: &Snapshot,
+        revision: u64,
+        changes: HashSet<(SubjectKind, String)>,
+    ) -> Result<Snapshot, RegistryError> {
+        let mut next = present.successor(revision);
+        let kinds: HashSet<_> = changes.iter().map(|(kind, _)| *kind).collect();
+        for (kind, id) in changes {
+            match kind {
+                SubjectKind::Customer => {
+                    next.customers.remove(&parsed(&id)?);
+                    let loaded = load::customers(sql, &self.keys, Some(&id)).await?;
+                    next.customers.extend(loaded);
+                }
+                SubjectKind::Backend => {
+                    next.backends.remove(&parsed(&id)?);
+                    let loaded = load::backends(sql, &self.keys, Some(&id)).await?;
+                    next.backends.extend(loaded);
+                }
+                SubjectKind::Plugin => {
+                    let versions = load::plugins(sql, Some(&id)).await?;
+                    next.put_plugins(&id, versions);
+                }
+                SubjectKind::Token | SubjectKind::TokenKey | SubjectKind::Admin => {}
+            }
+        }
+        if kinds.contains(&SubjectKind::Token) {
+            next.revoked = load::revoked(sql, self.clock.now()).await?;
+        }
+        if kinds.contains(&SubjectKind::TokenKey) {
+            next.token_keys = load::token_keys(sql, &self.keys).await?;
+        }
+        if kinds.contains(&SubjectKind::Admin) {
+            next.admins = load::admins(sql).await?;
+        }
+        Ok(next)
+    }
+}
+
+fn parsed<T: FromStr<Err = InvalidId>>(id: &str) -> Result<T, RegistryError> {
+    id.parse()
+        .map_err(|error| RegistryError::corrupt("the audit log", error))
+}
+
+/// What was changed after `since`, up to `revision`; none where that cannot be told, or is too much.
+async fn changes(
+    sql: &mut SqliteConnection,
+    since: u64,
+    revision: u64,
+) -> Result<Option<HashSet<(SubjectKind, String)>>, RegistryError> {
+    // Behind what was seen already: the database was put back from a backup.
+    let Some(count) = revision.checked_sub(since).map(usize::try_from) else {
+        return Ok(None);
+    };
+    let Ok(count @ ..=MAX_CHANGES) = count else {
+        return Ok(None);
+    };
+    let failed = || RegistryError::database("reading what was changed");
+    let rows = sqlx::query("SELECT subject_kind, subject_id FROM audit_log WHERE revision > $1")
+        .bind(i64::try_from(since).unwrap_or(i64::MAX))
+        .fetch_all(sql)
+        .await
+        .map_err(failed())?;
+    if rows.len() != count {
+        return Ok(None);
+    }
+    let mut changes = HashSet::new();
+    for row in rows {
+        let (kind, id): (&str, String) = (
+            row.try_get(0).map_err(failed())?,
+            row.try_get(1).map_err(failed())?,
+        );
+        // A newer program may know more kinds of subjects.
+        let Some(kind) = SubjectKind::ALL.into_iter().find(|it| it.as_str() == kind) else {
+            return Ok(None);
+        };
+        changes.insert((kind, id));
+    }
+    Ok(Some(changes))
+}
