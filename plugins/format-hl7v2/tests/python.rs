@@ -98,6 +98,7 @@ fn python() -> Option<PathBuf> {
         "pip",
         "install",
         "--disable-pip-version-check",
+        "--retries=1",
         PACKAGE,
     ];
     // An environment of an earlier run answers without the network.

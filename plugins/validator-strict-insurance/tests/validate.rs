@@ -151,10 +151,10 @@ proptest! {
     #[test]
     fn any_text_gets_a_verdict(mask in any::<String>(), text in any::<String>()) {
         luhn::fits(&text);
-        if let Ok(mask) = Mask::try_from(mask) {
-            if let Some(normal) = mask.apply(&text) {
-                prop_assert_eq!(mask.apply(&normal), Some(normal));
-            }
+        if let Ok(mask) = Mask::try_from(mask)
+            && let Some(normal) = mask.apply(&text)
+        {
+            prop_assert_eq!(mask.apply(&normal), Some(normal));
         }
     }
 }

@@ -9,7 +9,7 @@ use patchbay_plugin::{Event, EventKind, Failure, WebhookFormatter};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-pub fn event(kind: EventKind, patient_id: &str, internal_id: &str) -> Event {
+pub(crate) fn event(kind: EventKind, patient_id: &str, internal_id: &str) -> Event {
     Event {
         id: "0199a0c0-0000-7c00-8000-5eaf00d00001".to_owned(),
         kind,
@@ -32,19 +32,19 @@ pub fn event(kind: EventKind, patient_id: &str, internal_id: &str) -> Event {
     }
 }
 
-pub fn format(event: Event, config: Value) -> Result<String, Failure> {
+pub(crate) fn format(event: Event, config: Value) -> Result<String, Failure> {
     let message = Hl7V2::format(event, &MockHost::new().config(config))?;
     assert_eq!(message.content_type, "application/hl7-v2; charset=utf-8");
     Ok(String::from_utf8(message.body).unwrap())
 }
 
 /// Texts full of what ER7 gives a meaning to.
-pub fn nasty() -> impl Strategy<Value = String> {
+pub(crate) fn nasty() -> impl Strategy<Value = String> {
     "[|^~\\\\&\r\n\t\u{0}\u{b}\u{1c}\u{7f}\u{85}\u{2028}\"#FSTREX0Dé猫]{0,24}"
 }
 
 /// Reads escapes back (HL7 v2.5.1, section 2.7), taking hexadecimal as bytes of UTF-8.
-pub fn unescape(encoded: &str) -> String {
+pub(crate) fn unescape(encoded: &str) -> String {
     let mut bytes = Vec::new();
     // Between backslashes, plain text and escape sequences take turns.
     for (turn, part) in encoded.split('\\').enumerate() {

@@ -3,7 +3,7 @@
 use patchbay_plugin::{FieldErrors, pointer};
 use serde_json::Value;
 
-use crate::config::{Config, IdFormat, MemberPath};
+use crate::config::{CallingCode, Config, IdFormat, MemberPath};
 use crate::fields;
 use crate::members::{Fault, Members, as_is, note, wrong_type};
 
@@ -59,7 +59,7 @@ fn check_patient(patient: &mut Members<'_>, config: &Config, now: u64) {
     patient.text("gender", LONGEST_TEXT, fields::gender);
 
     if let Some(mut contact) = patient.object("contact") {
-        let calling_code = config.phone_country.as_ref().map(|code| code.as_str());
+        let calling_code = config.phone_country.as_ref().map(CallingCode::as_str);
         contact.text("phone", LONGEST_PHONE, |text| {
             fields::phone(text, calling_code)
         });
