@@ -13,21 +13,21 @@
 //!
 //! Owns the file, its two tables and the sequencer's thread. It knows nothing of what the rows mean.
 
+mod file;
 mod health;
 mod sequencer;
 mod snapshot;
 mod transaction;
 
 use std::fmt;
-use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
 use patchbay_ambient::SharedClock;
-use redb::backends::{FileBackend, InMemoryBackend};
-use redb::{Builder, Database, Durability, StorageBackend, TableDefinition, TableError};
+use redb::StorageBackend;
+use redb::backends::InMemoryBackend;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use self::health::{Health, describe};
@@ -36,17 +36,6 @@ use self::snapshot::TableSnapshot;
 use self::transaction::EmbeddedTransaction;
 use super::watches::Watches;
 use super::{Engine, EngineError, Transaction, limits};
-
-/// Every row.
-const ROWS: TableDefinition<'_, &'static [u8], &'static [u8]> = TableDefinition::new("rows");
-/// What the engine notes for itself.
-const STATE: TableDefinition<'_, &'static str, u64> = TableDefinition::new("state");
-/// The layout of the file, in [`STATE`].
-const FORMAT: &str = "format";
-/// The version of the newest commit, in [`STATE`].
-const VERSION: &str = "version";
-/// The layout this code reads and writes.
-const CURRENT_FORMAT: u64 = 1;
 
 /// How an embedded engine is set up.
 #[derive(Clone)]
@@ -144,35 +133,19 @@ impl EmbeddedEngine {
     /// Gives [`EngineError::Unavailable`] where the file cannot be opened or is in use by another process,
     /// and [`EngineError::Poisoned`] where it is damaged.
     pub fn open(path: &Path, options: EmbeddedOptions) -> Result<Arc<Self>, EngineError> {
-        let unavailable = |what: &str, error: &dyn fmt::Display| {
-            EngineError::Unavailable(format!("{what} {}: {error}", path.display()))
-        };
-        let is_new = !path.exists();
-        let mut open = OpenOptions::new();
-        open.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
-        let file = open
-            .open(path)
-            .map_err(|error| unavailable("cannot open", &error))?;
-        let backend = FileBackend::new(file).map_err(|error| unavailable("cannot open", &error))?;
-        let engine = Self::open_with_backend(backend, options).map_err(|error| match error {
-            EngineError::Unavailable(why) => unavailable("cannot open", &why),
+        let named = |error| match error {
+            EngineError::Unavailable(why) => unavailable(path, &why),
             EngineError::Poisoned(why) => {
                 EngineError::Poisoned(format!("{}: {why}", path.display()))
             }
             other => other,
-        })?;
-        // A synced file is of no use if its name is lost with the power.
-        #[cfg(unix)]
-        if is_new {
-            let parent = path.parent().filter(|parent| parent.as_os_str() != "");
-            let parent = parent.unwrap_or(Path::new("."));
-            std::fs::File::open(parent)
-                .and_then(|directory| directory.sync_all())
-                .map_err(|error| unavailable("cannot make durable", &error))?;
+        };
+        if !path.exists() {
+            file::make(path).map_err(named)?;
         }
-        Ok(engine)
+        file::backend(path)
+            .and_then(|backend| Self::open_with_backend(backend, options))
+            .map_err(named)
     }
 
     /// A store that lives as long as the engine.
@@ -180,38 +153,35 @@ impl EmbeddedEngine {
         Self::open_with_backend(InMemoryBackend::new(), options)
     }
 
-    /// Opens the store that `backend` holds; where that is empty, a new one.
+    /// Opens the store that `backend` holds; where that is empty, a new one, which a crash until this
+    /// returns may leave unusable (that is why [`Self::open`] makes a new file elsewhere and renames it).
     pub fn open_with_backend(
         backend: impl StorageBackend,
         options: EmbeddedOptions,
     ) -> Result<Arc<Self>, EngineError> {
-        let began = options.clock.monotonic();
-        let database = Builder::new()
-            .set_cache_size(options.cache_bytes)
-            .set_repair_callback(|_| {
-                tracing::warn!(
-                    code = "store-repair",
-                    "the store was not closed; repairing it"
-                );
-            })
-            .create_with_backend(backend)
-            .map_err(open_error)?;
-        let health = Arc::new(Health::new(Watches::new(options.watches)));
-        let version = prepare(&database)?;
+        let EmbeddedOptions {
+            clock,
+            cache_bytes,
+            pending_commits,
+            pending_bytes,
+            window_bytes,
+            watches,
+        } = options;
+        let began = clock.monotonic();
+        let (database, version) = file::database(backend, cache_bytes)?;
+        let health = Arc::new(Health::new(Watches::new(watches)));
         let snapshot = TableSnapshot::open(&database, version, &health)
             .map_err(|error| EngineError::Poisoned(describe(&error)))?;
 
-        let (requests, waiting) = mpsc::channel(options.pending_commits.max(1));
+        let (requests, waiting) = mpsc::channel(pending_commits.max(1));
         let (stopping, stopped) = watch::channel(false);
-        let room_bytes = options
-            .pending_bytes
-            .clamp(limits::TRANSACTION_BYTES, Semaphore::MAX_PERMITS);
+        let room = pending_bytes.clamp(limits::TRANSACTION_BYTES, Semaphore::MAX_PERMITS);
         let shared = Arc::new(Shared {
-            clock: options.clock.clone(),
+            clock,
             watches: Arc::clone(health.watches()),
             health,
             newest: RwLock::new(Some(Arc::new(snapshot))),
-            room: Arc::new(Semaphore::new(room_bytes)),
+            room: Arc::new(Semaphore::new(room)),
             stats: Mutex::new(EmbeddedStats {
                 version,
                 ..EmbeddedStats::default()
@@ -222,7 +192,7 @@ impl EmbeddedEngine {
             database,
             waiting,
             version,
-            options.window_bytes,
+            window_bytes,
         );
         std::thread::Builder::new()
             .name("store-sequencer".into())
@@ -235,7 +205,7 @@ impl EmbeddedEngine {
             .map_err(|error| {
                 EngineError::Unavailable(format!("cannot start the store's thread: {error}"))
             })?;
-        let took = options.clock.monotonic().saturating_sub(began);
+        let took = shared.clock.monotonic().saturating_sub(began);
         tracing::info!(
             version,
             took_ms = took.as_millis() as u64,
@@ -305,58 +275,6 @@ impl fmt::Debug for EmbeddedEngine {
     }
 }
 
-/// Makes the tables where there are none, and gives the newest version.
-fn prepare(database: &Database) -> Result<u64, EngineError> {
-    match read_state(database) {
-        Ok(Some((CURRENT_FORMAT, version))) => Ok(version),
-        Ok(Some((format, _))) => Err(EngineError::Unavailable(format!(
-            "the store has format {format}, this program knows {CURRENT_FORMAT}: use the program that \
-             wrote it, or a newer one"
-        ))),
-        Ok(None) => {
-            make_tables(database).map_err(|error| EngineError::Poisoned(describe(&error)))?;
-            Ok(0)
-        }
-        Err(error) => Err(EngineError::Poisoned(describe(&error))),
-    }
-}
-
-fn read_state(database: &Database) -> Result<Option<(u64, u64)>, redb::Error> {
-    use redb::ReadableDatabase;
-    let read = database.begin_read()?;
-    let state = match read.open_table(STATE) {
-        Ok(state) => state,
-        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let number = |key| Ok::<_, redb::Error>(state.get(key)?.map(|row| row.value()));
-    Ok(number(FORMAT)?.zip(number(VERSION)?))
-}
-
-fn make_tables(database: &Database) -> Result<(), redb::Error> {
-    let mut write = database.begin_write()?;
-    write.set_durability(Durability::Immediate)?;
-    write.set_quick_repair(true);
-    {
-        write.open_table(ROWS)?;
-        let mut state = write.open_table(STATE)?;
-        state.insert(FORMAT, CURRENT_FORMAT)?;
-        state.insert(VERSION, 0)?;
-    }
-    write.commit()?;
-    Ok(())
-}
-
-fn open_error(error: redb::DatabaseError) -> EngineError {
-    match error {
-        redb::DatabaseError::DatabaseAlreadyOpen | redb::DatabaseError::LockProtocolMismatch => {
-            EngineError::Unavailable(
-                "it is in use by another process: stop that one, or give this one its own".into(),
-            )
-        }
-        redb::DatabaseError::UpgradeRequired(format) => EngineError::Unavailable(format!(
-            "its file format {format} is older than this program can read"
-        )),
-        other => EngineError::Poisoned(describe(&other.into())),
-    }
+fn unavailable(path: &Path, why: &str) -> EngineError {
+    EngineError::Unavailable(format!("{}: {why}", path.display()))
 }

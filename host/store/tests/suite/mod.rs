@@ -36,6 +36,7 @@ pub struct Subject {
     /// The clock the engine measures age with, if the test may move it.
     pub clock: Option<Arc<ManualClock>>,
     /// What must live as long as the engine: a directory, a cluster.
+    #[allow(dead_code, reason = "it is there to be dropped last")]
     pub keep: Box<dyn Any + Send + Sync>,
 }
 

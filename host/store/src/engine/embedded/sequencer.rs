@@ -7,9 +7,10 @@ use bytes::Bytes;
 use redb::{Database, Durability, ReadableTable, Table};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+use super::Shared;
+use super::file::{ROWS, STATE, VERSION};
 use super::health::describe;
 use super::snapshot::TableSnapshot;
-use super::{ROWS, STATE, Shared, VERSION};
 use crate::engine::overlay::{Snapshot, Write, resolve};
 use crate::engine::pending::Pending;
 use crate::engine::window::{Verdict, Window};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable};
 
-use super::ROWS;
+use super::file::ROWS;
 use super::health::Health;
 use crate::engine::overlay::{Rows, Snapshot};
 use crate::engine::{EngineError, KeyRange};
