@@ -1,7 +1,7 @@
 //! Delivery: what an attempt to tell the customer changes.
 
 use async_trait::async_trait;
-use patchbay_workflow::{Actor, Command, EventId, Failure, Timestamp, Workflow};
+use patchbay_workflow::{Actor, Command, EventId, Failure, State, Timestamp, Workflow};
 
 use crate::complete::delivery_item;
 use crate::database::{Operation, StoreError, Tx};
@@ -73,6 +73,10 @@ impl Operation for RecordAttempt<'_> {
         else {
             return Ok(None);
         };
+        // Given up by the reconciler meanwhile: the outcome stands as it is.
+        if !matches!(stored.workflow.state, State::Telling(_)) {
+            return Ok(None);
+        }
         let (command, cause) = match &self.told {
             Told::Dead(failure) => (
                 Command::Fail(failure.clone()),

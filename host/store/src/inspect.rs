@@ -6,7 +6,7 @@ use patchbay_workflow::{CustomerId, EventId, KeyedHash, Status, Timestamp, Workf
 
 use crate::codec;
 use crate::database::{Operation, StoreError, Tx};
-use crate::engine::{KeyRange, RangeOptions, Read};
+use crate::engine::{KeyRange, RangeOptions, Read, Watch};
 use crate::keys;
 use crate::records::{DeliveryAttempt, Mapping, StoredEntry};
 use crate::transition;
@@ -29,6 +29,36 @@ impl Operation for CustomersWorkflow<'_> {
         Ok(stored
             .map(|stored| stored.workflow)
             .filter(|w| w.customer == *self.customer))
+    }
+}
+
+/// One workflow of one customer, and a watch for its next change where it still stands at `revision`.
+#[derive(Debug)]
+pub struct WatchWorkflow<'a> {
+    /// Whose it has to be.
+    pub customer: &'a CustomerId,
+    /// Which.
+    pub workflow: WorkflowId,
+    /// The revision already known.
+    pub revision: u64,
+}
+
+#[async_trait]
+impl Operation for WatchWorkflow<'_> {
+    type Output = Option<(Workflow, Option<Watch>)>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Output, StoreError> {
+        let stored = transition::load(tx, self.workflow, Read::Snapshot).await?;
+        let Some(stored) = stored.filter(|stored| stored.workflow.customer == *self.customer)
+        else {
+            return Ok(None);
+        };
+        let watch = if stored.workflow.revision == self.revision {
+            Some(tx.watch(&keys::workflow(self.workflow)).await?)
+        } else {
+            None
+        };
+        Ok(Some((stored.workflow, watch)))
     }
 }
 

@@ -202,6 +202,27 @@ impl Operation for Extend<'_> {
     }
 }
 
+/// Gives a lease back untouched: its item vests at `at`.
+#[derive(Debug)]
+pub struct Return<'a> {
+    /// The lease.
+    pub lease: &'a Lease,
+    /// When it may be leased again.
+    pub at: Timestamp,
+}
+
+#[async_trait]
+impl Operation for Return<'_> {
+    type Output = ();
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        match held(tx, self.lease).await? {
+            Held::Yes => give_back(tx, self.lease, self.at).await,
+            Held::No => Ok(()),
+        }
+    }
+}
+
 /// Moves the pointer of a zone in which nothing is due to its first vesting time, or retires it.
 #[derive(Debug)]
 pub struct Tend<'a> {

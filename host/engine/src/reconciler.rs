@@ -1,0 +1,219 @@
+//! The reconciler: finds workflows past the deadline of their state and mends them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use patchbay_store::StoreError;
+use patchbay_store::complete::{Complete, Completed, Verdict};
+use patchbay_store::inspect::RequestData;
+use patchbay_store::keys::BUCKETS;
+use patchbay_store::reconcile::{Expire, Finding, Mend, Overdue};
+use patchbay_store::transition::Cause;
+use patchbay_vault::RecordKind;
+use patchbay_workflow::{Actor, Blame, Failure, Status, Workflow, WorkflowId};
+
+use crate::event::News;
+use crate::seal::open;
+use crate::service::Service;
+
+/// What one sweep found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sweep {
+    /// Overdue workflows looked at.
+    pub looked_at: u64,
+    /// Those that merely wait their turn.
+    pub waiting: u64,
+    /// Those whose queue item was missing and was put back.
+    pub requeued: u64,
+    /// Those given up: executions used up, or webhooks never acknowledged.
+    pub given_up: u64,
+    /// Choices that expired.
+    pub expired_choices: u64,
+    /// Idempotency records that expired.
+    pub forgotten_keys: u64,
+}
+
+/// The states with a deadline.
+const PENDING: [Status; 7] = [
+    Status::Received,
+    Status::InProgress,
+    Status::Requested,
+    Status::Ambiguous,
+    Status::Linked,
+    Status::NoResults,
+    Status::DeLinked,
+];
+
+/// The most workflows listed at once, and the most expiries removed in one transaction.
+const PAGE: usize = 200;
+/// When to look again at one that waits its turn.
+const AGAIN: Duration = Duration::from_secs(7 * 60);
+
+impl Service {
+    /// Sweeps at the interval of the settings until [`Self::stop`].
+    pub async fn run_reconciler(self: Arc<Self>) {
+        loop {
+            let pause = self.parts.clock.sleep(self.parts.settings.reconcile_every);
+            self.unless_stopping(pause).await;
+            if self.is_stopping() {
+                return;
+            }
+            match self.reconcile_once().await {
+                Ok(sweep) if sweep == Sweep::default() => {}
+                Ok(sweep) => tracing::info!(?sweep, "reconciled"),
+                Err(error) => tracing::error!(%error, "a sweep was cut short"),
+            }
+        }
+    }
+
+    /// One sweep over everything that is overdue now.
+    pub async fn reconcile_once(&self) -> Result<Sweep, StoreError> {
+        let mut sweep = Sweep::default();
+        for status in PENDING {
+            for bucket in 0..BUCKETS {
+                self.sweep_bucket(status, bucket, &mut sweep).await?;
+            }
+        }
+        loop {
+            let operation = Expire {
+                now: self.parts.clock.now(),
+                limit: PAGE,
+            };
+            let seen = self.parts.store.run(&operation).await?;
+            sweep.forgotten_keys += seen as u64;
+            if seen < PAGE || self.is_stopping() {
+                return Ok(sweep);
+            }
+        }
+    }
+
+    async fn sweep_bucket(
+        &self,
+        status: Status,
+        bucket: u16,
+        sweep: &mut Sweep,
+    ) -> Result<(), StoreError> {
+        let now = self.parts.clock.now();
+        let mut last = None;
+        loop {
+            let page = Overdue {
+                status,
+                bucket,
+                now,
+                limit: PAGE,
+            };
+            let found = self.parts.store.run(&page).await?;
+            // Each one looked at leaves the index or moves on in it; one that cannot ends the sweep.
+            if found.is_empty() || found.first() == last.as_ref() || self.is_stopping() {
+                return Ok(());
+            }
+            last = found.first().copied();
+            let full = found.len() == PAGE;
+            for workflow in found {
+                sweep.looked_at += 1;
+                self.mend(workflow, sweep).await?;
+            }
+            if !full {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn mend(&self, workflow: WorkflowId, sweep: &mut Sweep) -> Result<(), StoreError> {
+        let most_executions = 1 + self.most_executions(workflow).await?;
+        let now = self.parts.clock.now();
+        let operation = Mend {
+            workflow,
+            now,
+            most_executions,
+            again: AGAIN,
+        };
+        match self.parts.store.run(&operation).await? {
+            Finding::Moved => {}
+            Finding::Waiting => sweep.waiting += 1,
+            Finding::Requeued => {
+                tracing::warn!(%workflow, "its queue item was missing and was put back");
+                sweep.requeued += 1;
+            }
+            Finding::Exhausted(workflow) => {
+                let failure = Failure::new(Blame::Host, "executions-exhausted");
+                sweep.given_up += u64::from(self.settle(workflow, Some(failure)).await?);
+            }
+            Finding::ChoiceExpired(workflow) => {
+                sweep.expired_choices += u64::from(self.settle(workflow, None).await?);
+            }
+            Finding::Undelivered(workflow) => {
+                tracing::warn!(workflow = %workflow.id, "its webhook was never acknowledged");
+                sweep.given_up += 1;
+            }
+        }
+        Ok(())
+    }
+
+    async fn most_executions(&self, workflow: WorkflowId) -> Result<u32, StoreError> {
+        let found = self
+            .parts
+            .store
+            .run(&patchbay_store::inspect::AnyWorkflow(workflow))
+            .await?;
+        let customer = found.and_then(|workflow| self.customer(&workflow.customer));
+        Ok(customer.map_or(u32::MAX - 1, |customer| customer.settings.max_executions))
+    }
+
+    /// Ends a workflow that nobody works on: with a failure, or with no results.
+    async fn settle(
+        &self,
+        workflow: Workflow,
+        failure: Option<Failure>,
+    ) -> Result<bool, StoreError> {
+        let Some(customer) = self.customer(&workflow.customer) else {
+            return Ok(false);
+        };
+        let Some(sealed) = self.parts.store.run(&RequestData(workflow.id)).await? else {
+            return Err(StoreError::Corrupt("request data"));
+        };
+        let content = open(
+            &customer,
+            RecordKind::Request,
+            workflow.id.as_bytes(),
+            &sealed,
+        )
+        .map_err(|_| StoreError::Corrupt("request data"))?;
+        let ground = self.ground(&workflow, &[]).await?;
+        let news = failure.as_ref().map_or(News::NoResults, News::Failed);
+        let told = self
+            .tell(
+                &customer,
+                &workflow,
+                &content,
+                Some(news),
+                ground.last_event + 1,
+            )
+            .await;
+        let now = self.parts.clock.now();
+        let mut cause = Cause::new(
+            now,
+            Actor::Reconciler,
+            if failure.is_some() {
+                "given-up"
+            } else {
+                "choice-expired"
+            },
+        );
+        cause.failure.clone_from(&failure);
+        let complete = Complete {
+            workflow: workflow.id,
+            by: Err(workflow.status()),
+            verdict: failure.map_or(Verdict::NoResults, Verdict::Fail),
+            event: told.event,
+            candidates: &[],
+            ground,
+            cause: cause.detail(self.detail(&customer, &workflow, &told.output)),
+        };
+        // Whatever is not done now is still overdue at the next sweep.
+        Ok(matches!(
+            self.parts.store.run(&complete).await?,
+            Completed::Done(..)
+        ))
+    }
+}

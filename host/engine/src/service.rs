@@ -1,0 +1,130 @@
+//! The engine's shared parts.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use patchbay_ambient::{HttpClient, SharedClock, SharedEntropy};
+use patchbay_delivery::EndpointGate;
+use patchbay_registry::{Customer, Registry};
+use patchbay_sandbox::Sandbox;
+use patchbay_store::Database;
+use patchbay_vault::{HashDomain, Hasher};
+use patchbay_workflow::{BackendId, CustomerId, InternalId, KeyedHash, PatientId};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::pool::Pool;
+use crate::settings::Settings;
+
+/// What the engine is made of.
+pub struct Parts {
+    /// Where workflows are kept.
+    pub store: Database,
+    /// Customers, plugins, backends.
+    pub registry: Arc<Registry>,
+    /// Where plugins run.
+    pub sandbox: Arc<Sandbox>,
+    /// Makes keyed hashes.
+    pub hasher: Hasher,
+    /// Sends requests to backends and endpoints.
+    pub http: Arc<dyn HttpClient>,
+    /// The time.
+    pub clock: SharedClock,
+    /// Randomness.
+    pub entropy: SharedEntropy,
+    /// Bounds and schedules.
+    pub settings: Settings,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The engine. Its methods are what the APIs and the roles of a process call.
+pub struct Service {
+    pub(crate) parts: Parts,
+    pub(crate) gate: EndpointGate,
+    pub(crate) processing: Pool,
+    pub(crate) delivering: Pool,
+    /// Places per backend; as many entries as there are backends.
+    pub(crate) backends: Mutex<HashMap<BackendId, Arc<Semaphore>>>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stopping: CancellationToken,
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Service").field(&self.parts).finish()
+    }
+}
+
+impl Service {
+    /// Puts the parts together. Nothing runs until [`Self::run_worker`] and its like are called.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Settings {
+            workers,
+            workers_per_customer,
+            deliveries,
+            deliveries_per_customer,
+            ..
+        } = parts.settings;
+        Arc::new(Self {
+            gate: EndpointGate::new(parts.settings.gate, parts.clock.clone()),
+            processing: Pool::new(workers, workers_per_customer),
+            delivering: Pool::new(deliveries, deliveries_per_customer),
+            backends: Mutex::new(HashMap::new()),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            parts,
+        })
+    }
+
+    /// The registry, for the admin API.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.parts.registry
+    }
+
+    /// The time.
+    pub fn clock(&self) -> &SharedClock {
+        &self.parts.clock
+    }
+
+    /// Takes no more work, lets what is under way end within the drain time, and leaves the rest to
+    /// the expiry of its leases.
+    pub async fn stop(&self) {
+        self.stopping.cancel();
+        self.tasks.close();
+        tokio::select! {
+            () = self.tasks.wait() => {}
+            () = self.parts.clock.sleep(self.parts.settings.drain) => {
+                tracing::warn!(left = self.tasks.len(), "stopped with work under way");
+            }
+        }
+    }
+
+    /// Whether [`Self::stop`] was called.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    pub(crate) fn patient_hash(&self, customer: &CustomerId, patient: &PatientId) -> KeyedHash {
+        let parts = [customer.as_str().as_bytes(), patient.expose().as_bytes()];
+        self.parts.hasher.hash(HashDomain::Patient, &parts)
+    }
+
+    pub(crate) fn internal_hash(&self, backend: &BackendId, internal: &InternalId) -> KeyedHash {
+        let parts = [backend.as_str().as_bytes(), internal.expose().as_bytes()];
+        self.parts.hasher.hash(HashDomain::Internal, &parts)
+    }
+
+    pub(crate) fn customer(&self, id: &CustomerId) -> Option<Arc<Customer>> {
+        self.parts.registry.snapshot().customer(id).cloned()
+    }
+}
