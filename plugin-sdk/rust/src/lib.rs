@@ -53,6 +53,7 @@ mod fields;
 #[doc(hidden)]
 pub mod guest;
 mod host;
+pub mod matching;
 mod role;
 pub mod testing;
 mod types;
