@@ -106,7 +106,7 @@ impl Gateway {
                 format!("Bearer {}", token.expose()),
             ),
             Credentials::Basic { user, password } => {
-                let pair = format!("{user}:{}", password.expose());
+                let pair = format!("{}:{}", user.expose(), password.expose());
                 let pair = base64::engine::general_purpose::STANDARD.encode(pair);
                 (http::header::AUTHORIZATION, format!("Basic {pair}"))
             }

@@ -85,6 +85,9 @@ impl Service {
                 tracing::error!(plugin = %plugin.digest, %error, "a plugin's bytes cannot be read");
                 failed("plugin-unavailable")
             })?;
+        let Some(bytes) = bytes else {
+            return Err(failed("plugin-unknown"));
+        };
         self.parts.sandbox.prepare(&bytes).await.map_err(|error| {
             tracing::error!(plugin = %plugin.digest, %error, "a plugin cannot be compiled");
             failed("plugin-not-compiled")

@@ -14,7 +14,7 @@ use patchbay_store::queue::Lease;
 use patchbay_store::transition::Cause;
 use patchbay_vault::{RecordKind, Sealed};
 use patchbay_workflow::{
-    Actor, BackendId, Blame, Candidate, Decision, Failure, KeyedHash, OnAmbiguity, PluginRef,
+    Actor, BackendId, Blame, Candidate, Decision, Failure, KeyedHash, LeaseToken, OnAmbiguity, PluginRef,
     SearchAnswer, Sensitive, Workflow,
 };
 
@@ -60,7 +60,7 @@ impl Service {
         let content = open(&customer, RecordKind::Request, id.as_bytes(), &sealed);
         let result = match content {
             Ok(content) => {
-                let searching = self.search(&customer, &workflow, &content, &lease);
+                let searching = self.search(&customer, &workflow, &content, lease.token);
                 let Some(work) = self.while_leased(&mut lease, searching).await else {
                     return tracing::info!(workflow = %id, "the lease was lost; the work is dropped");
                 };
@@ -87,7 +87,7 @@ impl Service {
         customer: &Customer,
         workflow: &Workflow,
         content: &RequestContent,
-        lease: &Lease,
+        attempt: LeaseToken,
     ) -> Result<Work, StoreError> {
         let mut output = GuestOutput::default();
         let mut last = None;
@@ -100,7 +100,7 @@ impl Service {
                 }
             };
             let asked = (backend, &adapter);
-            let answer = match self.ask(customer, content, asked, lease, &mut output).await {
+            let answer = match self.ask(customer, content, asked, attempt, &mut output).await {
                 Ok(answer) => answer,
                 Err(trouble) => {
                     last = Some((Found::Trouble(trouble), Vec::new()));
@@ -166,7 +166,7 @@ impl Service {
         customer: &Customer,
         content: &RequestContent,
         (id, adapter): (&BackendId, &PluginRef),
-        lease: &Lease,
+        attempt: LeaseToken,
         output: &mut GuestOutput,
     ) -> Result<SearchAnswer, Trouble> {
         let snapshot = self.parts.registry.snapshot();
@@ -189,7 +189,7 @@ impl Service {
         };
         let query = SearchQuery {
             request: content.body.clone(),
-            attempt_id: lease.token.to_string(),
+            attempt_id: attempt.to_string(),
             callback_url: None,
         };
         let outcome = self.parts.sandbox.search(&plugin, call, query).await;

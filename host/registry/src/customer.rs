@@ -231,6 +231,28 @@ impl Registry {
         .with(json!({ "webhook": webhook }));
         self.commit(write, entry).await
     }
+
+    /// Stops telling a customer's endpoint anything until it is set again.
+    pub async fn disable_webhook(
+        &self,
+        actor: &str,
+        customer: &CustomerId,
+        reason: &str,
+    ) -> Result<(), RegistryError> {
+        let mut write = self.begin().await?;
+        sqlx::query(
+            "UPDATE webhook_endpoints SET enabled = 0, changed_at = $2 WHERE customer_id = $1",
+        )
+        .bind(customer.as_str())
+        .bind(write.millis())
+        .execute(write.sql())
+        .await
+        .map_err(RegistryError::database("disabling a webhook"))?;
+        let entry =
+            Entry::new(actor, "webhook-disabled", SubjectKind::Customer, customer.as_str())
+                .with(json!({ "reason": reason }));
+        self.commit(write, entry).await
+    }
 }
 
 /// Refuses a change to a customer that does not exist.
