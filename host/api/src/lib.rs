@@ -6,8 +6,6 @@
 //!
 //! Members are in kebab case. Secrets and patient data are [`Sensitive`], so that no value of this
 //! crate can print them.
-//!
-//! [`Sensitive`]: patchbay_workflow::Sensitive
 
 #![deny(missing_docs)]
 
@@ -18,6 +16,9 @@ pub mod problem;
 pub mod workflows;
 
 pub use client::{AdminClient, ClientError, CustomerClient, LinkAnswer, LinkCall, StatusAnswer};
+pub use patchbay_workflow::{
+    BackendId, CustomerId, InvalidId, RequestType, Role, Sensitive, Status, WorkflowId,
+};
 pub use problem::{FieldProblem, Problem};
 
 /// A free JSON object.

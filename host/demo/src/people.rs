@@ -84,3 +84,11 @@ impl std::fmt::Debug for Address {
         f.debug_struct("Address").finish_non_exhaustive()
     }
 }
+
+/// What people with this given name are called.
+pub(crate) fn nicknames(given: &str) -> &'static [&'static str] {
+    words::NICKNAMES
+        .iter()
+        .find(|(name, _)| *name == given)
+        .map_or(&[], |(_, names)| names)
+}

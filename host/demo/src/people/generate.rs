@@ -24,6 +24,9 @@ pub fn generate(seed: u64, count: usize) -> Vec<Person> {
     maker.people
 }
 
+/// Nobody is born later, so that nobody is born in the future.
+const LAST_BIRTH: Date = date(2023, 12, 31);
+
 struct Maker {
     rng: ChaCha8Rng,
     people: Vec<Person>,
@@ -87,6 +90,9 @@ impl Maker {
         );
         let children = self.rng.random_range(1..=3);
         for _ in 0..children {
+            if born > LAST_BIRTH {
+                return;
+            }
             let gender = self.gender();
             let given = self.given(home, gender);
             self.member(home, given, gender, born, None);
