@@ -10,6 +10,7 @@ use crate::time::Timestamp;
 
 /// Who caused a transition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Actor {
     /// The customer, through the API.
     Customer,
