@@ -4,7 +4,8 @@
 //! The packages are downloaded and unpacked under the target directory; nothing is installed and no
 //! root is needed. Debian ships the compiler, its sources and a C library for WASI, but no standard
 //! library for `wasm32-wasip2`: cargo builds that one from the sources (`-Zbuild-std`). The linker,
-//! which Debian lacks too, is the one that the service's own toolchain brings.
+//! which Debian lacks too, is the one that the service's own toolchain brings; and the C library may be
+//! older than WASI's sockets, which `no-sockets` beside this crate makes up for.
 
 use std::env;
 use std::ffi::OsString;
@@ -27,7 +28,10 @@ const COMPLETE: &str = ".complete";
 
 #[derive(Debug)]
 pub(crate) struct DebianToolchain {
+    /// Where the packages are unpacked, as if it were `/`.
     root: PathBuf,
+    /// The compiled `no-sockets`.
+    no_sockets: PathBuf,
     /// Of the service's own toolchain.
     linkers: PathBuf,
 }
@@ -36,9 +40,11 @@ impl DebianToolchain {
     /// The one that was unpacked before, or a fresh one.
     pub(crate) fn find(workspace: &Workspace) -> Outcome<Self> {
         let root = workspace.target().join("wasm-toolchain");
+        let built = root.join("no-sockets");
         let toolchain = Self {
             linkers: linkers()?,
             root: root.join("root"),
+            no_sockets: built.join("wasm32-wasip2/release/libno_sockets.rlib"),
         };
         if root.join(COMPLETE).is_file() {
             return Ok(toolchain);
@@ -55,7 +61,7 @@ impl DebianToolchain {
                 Apt::of_our_own(&root)?.fetch(&root, oldest)
             });
             fetched?;
-            toolchain.probe()?;
+            toolchain.build_no_sockets(workspace, &built)?;
             write(&root.join(COMPLETE), "")
         })?;
         Ok(toolchain)
@@ -81,38 +87,51 @@ impl DebianToolchain {
         before("LD_LIBRARY_PATH", libraries.iter().map(PathBuf::as_path))
     }
 
-    /// Whether the compiler starts.
-    fn probe(&self) -> Outcome<()> {
-        let mut rustc = Command::new(self.compiler());
-        rustc
-            .arg("-vV")
-            .env("LD_LIBRARY_PATH", self.library_path()?);
-        output(&mut rustc)
+    /// Also shows whether the unpacked compiler works at all.
+    fn build_no_sockets(&self, workspace: &Workspace, to: &Path) -> Outcome<()> {
+        let mut cargo = workspace.cargo();
+        cargo
+            .args(["build", "--quiet", "--release", "--locked"])
+            .args(["--target", "wasm32-wasip2", "-Zbuild-std=core"])
+            .arg("--manifest-path")
+            .arg(workspace.root().join("xtask/no-sockets/Cargo.toml"))
+            .arg("--target-dir")
+            .arg(to)
+            .env_remove("CARGO_ENCODED_RUSTFLAGS");
+        self.use_compiler(&mut cargo)?;
+        output(&mut cargo)
             .map(drop)
-            .map_err(|error| format!("the unpacked compiler does not run: {error}"))
+            .map_err(|error| format!("the unpacked compiler does not work: {error}"))
     }
 
     /// Makes a cargo command build for `wasm32-wasip2` with it.
     pub(crate) fn prepare(&self, cargo: &mut Command) -> Outcome<()> {
         let c_library = self.root.join("usr/lib/wasm32-wasi");
+        let flags = [
+            "-L".to_owned(),
+            format!("native={}", c_library.display()),
+            format!("-Clink-arg={}", self.no_sockets.display()),
+        ];
         cargo
             .arg("-Zbuild-std=std,panic_abort")
-            .env("RUSTC", self.compiler())
-            // Debian's compiler is a stable one; building the standard library is not a stable feature.
-            .env("RUSTC_BOOTSTRAP", "1")
-            .env("LD_LIBRARY_PATH", self.library_path()?)
             .env("PATH", before("PATH", [self.linkers.as_path()])?)
             .env(
                 "CARGO_TARGET_WASM32_WASIP2_LINKER",
                 self.linkers.join("wasm-component-ld"),
             )
-            .env(
-                "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS",
-                format!("-L native={}", c_library.display()),
-            )
-            // They are meant for the other compiler, and would replace the target's own.
-            .env_remove("RUSTFLAGS")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS");
+            // The separator lets paths have spaces.
+            .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
+        self.use_compiler(cargo)
+    }
+
+    fn use_compiler(&self, cargo: &mut Command) -> Outcome<()> {
+        cargo
+            .env("RUSTC", self.compiler())
+            // Debian's compiler is a stable one; building the standard library is not a stable feature.
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("LD_LIBRARY_PATH", self.library_path()?)
+            // Meant for the other compiler.
+            .env_remove("RUSTFLAGS");
         Ok(())
     }
 }

@@ -82,18 +82,14 @@ impl GuardedClient {
     ) -> Result<Self, ClientSetupError> {
         let tls = tls_config()?;
         let guard = Arc::new(settings.guard);
-        let build = |policy: Option<Arc<GuardPolicy>>, idle: usize| {
-            let resolver = GuardedResolver {
-                names: Arc::clone(&names),
-                policy,
-            };
+        let build = |policy: Option<Arc<GuardPolicy>>, names, idle: usize| {
             #[allow(
                 clippy::disallowed_methods,
                 reason = "this is the client that all outgoing HTTP goes through"
             )]
             reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
-                .dns_resolver(resolver)
+                .dns_resolver(GuardedResolver { names, policy })
                 .redirect(reqwest::redirect::Policy::none())
                 .retry(reqwest::retry::never())
                 .no_proxy()
@@ -111,8 +107,12 @@ impl GuardedClient {
                 .map_err(|error| ClientSetupError(chain(&error)))
         };
         Ok(Self {
-            customers: build(Some(Arc::clone(&guard)), settings.idle_per_customer_host)?,
-            operator: build(None, settings.idle_per_operator_host)?,
+            customers: build(
+                Some(Arc::clone(&guard)),
+                Arc::clone(&names),
+                settings.idle_per_customer_host,
+            )?,
+            operator: build(None, names, settings.idle_per_operator_host)?,
             guard,
             clock,
         })
@@ -121,13 +121,10 @@ impl GuardedClient {
     /// What can be said of the URL before any name is resolved. A literal address never reaches the
     /// resolver, so it is checked here.
     fn check_url(&self, url: &Url, destination: Destination) -> Result<(), HttpError> {
-        let host = match (url.scheme(), url.host()) {
-            ("http" | "https", Some(host)) => host,
-            _ => {
-                return Err(HttpError::Refused(
-                    "only http and https URLs with a host can be asked".to_owned(),
-                ));
-            }
+        let ("http" | "https", Some(host)) = (url.scheme(), url.host()) else {
+            return Err(HttpError::Refused(
+                "only http and https URLs with a host can be asked".to_owned(),
+            ));
         };
         if destination == Destination::Operator {
             return Ok(());

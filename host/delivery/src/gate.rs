@@ -122,9 +122,9 @@ impl EndpointGate {
             let interval = Duration::from_secs(1) / per_second.get();
             let tolerated = interval * (limits.burst.get() - 1);
             let start = load.rested_at.max(now);
-            let ahead = start - now;
-            if ahead > tolerated {
-                return Err(NotEntered::TooFast(ahead - tolerated));
+            let too_early = start.saturating_sub(now).saturating_sub(tolerated);
+            if !too_early.is_zero() {
+                return Err(NotEntered::TooFast(too_early));
             }
             load.rested_at = start + interval;
         }

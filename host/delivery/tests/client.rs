@@ -411,7 +411,7 @@ async fn an_endless_body_is_cut_or_refused() {
         "{refused:?}"
     );
 
-    let exact = Server::start(say("200 OK", &[b'x'; 100_000])).await;
+    let exact = Server::start(say("200 OK", &b"x".repeat(100_000))).await;
     assert_eq!(
         client
             .send(request(&exact.url("/")))
@@ -421,7 +421,7 @@ async fn an_endless_body_is_cut_or_refused() {
             .len(),
         100_000
     );
-    let one_more = Server::start(say("200 OK", &[b'x'; 100_001])).await;
+    let one_more = Server::start(say("200 OK", &b"x".repeat(100_001))).await;
     let refused = client.send(request(&one_more.url("/"))).await;
     assert!(
         matches!(refused, Err(HttpError::TooLarge(_))),

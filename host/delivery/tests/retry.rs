@@ -9,7 +9,7 @@ use patchbay_delivery::{AttemptFailure, RetrySchedule, Verdict, classify};
 use patchbay_workflow::Timestamp;
 use proptest::prelude::*;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 proptest! {
     /// Every delay is within a tenth of its nominal length; `Retry-After` only lengthens it, to a day
