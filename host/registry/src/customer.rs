@@ -248,9 +248,13 @@ impl Registry {
         .execute(write.sql())
         .await
         .map_err(RegistryError::database("disabling a webhook"))?;
-        let entry =
-            Entry::new(actor, "webhook-disabled", SubjectKind::Customer, customer.as_str())
-                .with(json!({ "reason": reason }));
+        let entry = Entry::new(
+            actor,
+            "webhook-disabled",
+            SubjectKind::Customer,
+            customer.as_str(),
+        )
+        .with(json!({ "reason": reason }));
         self.commit(write, entry).await
     }
 }

@@ -12,10 +12,10 @@ use crate::audit::SubjectKind;
 use crate::error::RegistryError;
 use crate::load;
 use crate::registry::Registry;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Point, Snapshot};
 
 /// With more changes than this, everything is loaded anew.
-const MAX_CHANGES: usize = 512;
+const MAX_CHANGES: u64 = 512;
 
 impl Registry {
     /// Brings the snapshot up to date; whether that changed it. Costs one small read if nothing has
@@ -24,18 +24,18 @@ impl Registry {
         let _only_one = self.refreshing.lock().await;
         // From before the read: what is confirmed is that nothing newer existed then.
         let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
-        let (mut transaction, revision) = self.begin_read().await?;
+        let (mut transaction, point) = self.begin_read().await?;
         let present = self.current.load_full();
-        if revision == present.revision {
+        if point.revision == present.revision && point.head == present.head {
             present.confirm(now, monotonic);
             return Ok(false);
         }
-        let next = match changes(&mut transaction, present.revision, revision).await? {
+        let next = match changes(&mut transaction, &present, &point).await? {
             Some(changes) => {
-                self.apply(&mut transaction, &present, revision, changes)
+                self.apply(&mut transaction, &present, point, changes)
                     .await?
             }
-            None => self.load(&mut transaction, revision).await?,
+            None => self.load(&mut transaction, point).await?,
         };
         next.confirm(now, monotonic);
         self.publish(next);
@@ -46,8 +46,8 @@ impl Registry {
     pub(crate) async fn load_all(&self) -> Result<(), RegistryError> {
         let _only_one = self.refreshing.lock().await;
         let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
-        let (mut transaction, revision) = self.begin_read().await?;
-        let next = self.load(&mut transaction, revision).await?;
+        let (mut transaction, point) = self.begin_read().await?;
+        let next = self.load(&mut transaction, point).await?;
         next.confirm(now, monotonic);
         self.publish(next);
         Ok(())
@@ -87,15 +87,19 @@ impl Registry {
         }
     }
 
-    async fn begin_read(&self) -> Result<(Transaction<'static, Sqlite>, u64), RegistryError> {
+    async fn begin_read(&self) -> Result<(Transaction<'static, Sqlite>, Point), RegistryError> {
         let failed = || RegistryError::database("reading the revision");
         let mut transaction = self.pool.begin().await.map_err(failed())?;
-        let row = sqlx::query("SELECT revision FROM registry WHERE id = 1")
+        let row = sqlx::query("SELECT revision, audit_head FROM registry WHERE id = 1")
             .fetch_one(&mut *transaction)
             .await
             .map_err(failed())?;
         let revision: i64 = row.try_get(0).map_err(failed())?;
-        Ok((transaction, u64::try_from(revision).unwrap_or(0)))
+        let point = Point {
+            revision: u64::try_from(revision).unwrap_or(0),
+            head: row.try_get(1).map_err(failed())?,
+        };
+        Ok((transaction, point))
     }
 
     fn publish(&self, next: Snapshot) {
@@ -107,9 +111,9 @@ impl Registry {
     async fn load(
         &self,
         sql: &mut SqliteConnection,
-        revision: u64,
+        point: Point,
     ) -> Result<Snapshot, RegistryError> {
-        let mut next = Snapshot::empty().successor(revision);
+        let mut next = Snapshot::empty().successor(point);
         // First what opens only with the right key ring.
         next.token_keys = load::token_keys(sql, &self.keys).await?;
         next.customers = load::customers(sql, &self.keys, None).await?;
@@ -133,10 +137,10 @@ impl Registry {
         &self,
         sql: &mut SqliteConnection,
         present: &Snapshot,
-        revision: u64,
+        point: Point,
         changes: HashSet<(SubjectKind, String)>,
     ) -> Result<Snapshot, RegistryError> {
-        let mut next = present.successor(revision);
+        let mut next = present.successor(point);
         let kinds: HashSet<_> = changes.iter().map(|(kind, _)| *kind).collect();
         for (kind, id) in changes {
             match kind {
@@ -175,39 +179,40 @@ fn parsed<T: FromStr<Err = InvalidId>>(id: &str) -> Result<T, RegistryError> {
         .map_err(|error| RegistryError::corrupt("the audit log", error))
 }
 
-/// What was changed after `since`, up to `revision`; none where that cannot be told, or is too much.
+/// What was changed between `since` and `until`; none where that cannot be told, or is too much. The audit
+/// log must go through the very entry that `since` ended with: after a backup was put back it may not.
 async fn changes(
     sql: &mut SqliteConnection,
-    since: u64,
-    revision: u64,
+    since: &Snapshot,
+    until: &Point,
 ) -> Result<Option<HashSet<(SubjectKind, String)>>, RegistryError> {
-    // Behind what was seen already: the database was put back from a backup.
-    let Some(count) = revision.checked_sub(since).map(usize::try_from) else {
+    let count = until.revision.saturating_sub(since.revision);
+    if !(1..=MAX_CHANGES).contains(&count) {
         return Ok(None);
-    };
-    let Ok(count @ ..=MAX_CHANGES) = count else {
-        return Ok(None);
-    };
+    }
     let failed = || RegistryError::database("reading what was changed");
-    let rows = sqlx::query("SELECT subject_kind, subject_id FROM audit_log WHERE revision > $1")
-        .bind(i64::try_from(since).unwrap_or(i64::MAX))
-        .fetch_all(sql)
-        .await
-        .map_err(failed())?;
-    if rows.len() != count {
+    let rows = sqlx::query(
+        "SELECT subject_kind, subject_id, hash FROM audit_log WHERE revision >= $1 ORDER BY revision",
+    )
+    .bind(i64::try_from(since.revision).unwrap_or(i64::MAX))
+    .fetch_all(sql)
+    .await
+    .map_err(failed())?;
+    let Some((last_seen, rows)) = rows.split_first() else {
+        return Ok(None);
+    };
+    let hash: &[u8] = last_seen.try_get(2).map_err(failed())?;
+    if hash != since.head || rows.len() as u64 != count {
         return Ok(None);
     }
     let mut changes = HashSet::new();
     for row in rows {
-        let (kind, id): (&str, String) = (
-            row.try_get(0).map_err(failed())?,
-            row.try_get(1).map_err(failed())?,
-        );
+        let kind: &str = row.try_get(0).map_err(failed())?;
         // A newer program may know more kinds of subjects.
         let Some(kind) = SubjectKind::ALL.into_iter().find(|it| it.as_str() == kind) else {
             return Ok(None);
         };
-        changes.insert((kind, id));
+        changes.insert((kind, row.try_get(1).map_err(failed())?));
     }
     Ok(Some(changes))
 }

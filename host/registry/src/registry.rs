@@ -14,6 +14,7 @@ use crate::config::RegistryConfig;
 use crate::database::{self, Write};
 use crate::error::RegistryError;
 use crate::snapshot::Snapshot;
+use crate::token_verify::Remembered;
 
 /// The installation's configuration. Reads are answered by [`Self::snapshot`]; operations are one
 /// transaction each, and are seen in the snapshot when they return.
@@ -27,6 +28,7 @@ pub struct Registry {
     /// Held while the snapshot is replaced, so that an older one never follows a newer.
     pub(crate) refreshing: Mutex<()>,
     pub(crate) changed: watch::Sender<u64>,
+    pub(crate) remembered: Remembered,
 }
 
 impl Registry {
@@ -51,6 +53,7 @@ impl Registry {
             current: ArcSwap::from_pointee(Snapshot::empty()),
             refreshing: Mutex::new(()),
             changed: watch::Sender::new(0),
+            remembered: Remembered::default(),
         };
         registry.ensure_token_key().await?;
         registry.load_all().await?;

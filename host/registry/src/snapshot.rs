@@ -20,6 +20,8 @@ use crate::token::{TokenId, TokenKey};
 pub struct Snapshot {
     /// How many changes the registry had seen.
     pub revision: u64,
+    /// The audit log's hash at that revision: tells this history from any other.
+    pub(crate) head: Vec<u8>,
     pub(crate) customers: BTreeMap<CustomerId, Arc<Customer>>,
     pub(crate) backends: BTreeMap<BackendId, Arc<Backend>>,
     /// The versions of each name, newest first.
@@ -30,6 +32,12 @@ pub struct Snapshot {
     pub(crate) revoked: Arc<HashSet<TokenId>>,
     pub(crate) admins: Arc<[ActiveAdmin]>,
     confirmed: Arc<Confirmed>,
+}
+
+/// A point of the registry's history.
+pub(crate) struct Point {
+    pub(crate) revision: u64,
+    pub(crate) head: Vec<u8>,
 }
 
 /// When the snapshot was last seen to be the registry's present revision.
@@ -44,6 +52,7 @@ impl Snapshot {
     pub(crate) fn empty() -> Self {
         Self {
             revision: 0,
+            head: Vec::new(),
             customers: BTreeMap::new(),
             backends: BTreeMap::new(),
             plugins: BTreeMap::new(),
@@ -55,10 +64,11 @@ impl Snapshot {
         }
     }
 
-    /// The same content, to be changed into that of `revision`. Its confirmation is its own.
-    pub(crate) fn successor(&self, revision: u64) -> Self {
+    /// The same content, to be changed into that of `point`. Its confirmation is its own.
+    pub(crate) fn successor(&self, point: Point) -> Self {
         Self {
-            revision,
+            revision: point.revision,
+            head: point.head,
             confirmed: Arc::default(),
             ..self.clone()
         }

@@ -26,7 +26,11 @@ pub(crate) struct Installation {
 
 impl Installation {
     pub(crate) fn new() -> Self {
-        let entropy = SeededEntropy::new(7);
+        Self::seeded(7)
+    }
+
+    pub(crate) fn seeded(seed: u64) -> Self {
+        let entropy = SeededEntropy::new(seed);
         Self {
             home: tempfile::tempdir().unwrap(),
             clock: Arc::new(ManualClock::at(Timestamp::from_millis(1_763_813_837_042))),
