@@ -8,14 +8,8 @@ use crate::workspace::{Outcome, Workspace, become_it, run as run_command, step};
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Outcome<ExitCode> {
     plugins::build(workspace)?;
     let mut build = workspace.cargo();
-    build.args([
-        "build",
-        "--release",
-        "--package",
-        "patchbay",
-        "--package",
-        "patchbay-load",
-    ]);
+    build.args(["build", "--release", "--workspace"]);
+    build.args(["--bin", "patchbay", "--bin", "patchbay-load"]);
     step("building the service and the benchmark, optimised", || {
         run_command(&mut build)
     })?;

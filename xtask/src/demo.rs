@@ -13,9 +13,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Outcome<ExitCo
 /// Builds what the demo needs.
 pub(crate) fn build(workspace: &Workspace) -> Outcome<()> {
     plugins::build(workspace)?;
-    step("building patchbay", || {
-        run_command(workspace.cargo().args(["build", "--package", "patchbay"]))
-    })
+    // Of the whole workspace, so that features are those of the tests and nothing is compiled twice.
+    let mut build = workspace.cargo();
+    build.args(["build", "--workspace", "--bin", "patchbay"]);
+    step("building patchbay", || run_command(&mut build))
 }
 
 /// What starts the demo, once it is built.

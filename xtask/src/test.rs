@@ -20,7 +20,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Outcome<ExitCo
         .any(|argument| argument.starts_with("-p") || argument.starts_with("--package"));
     let mut tests = workspace.cargo();
     tests
-        .arg("test")
+        .args(["test", "--no-fail-fast"])
         .args((!chosen).then_some("--workspace"))
         .args(arguments)
         .env("PATCHBAY_TEST_PLUGINS", workspace.plugins())
