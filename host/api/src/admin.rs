@@ -36,7 +36,7 @@ pub struct Customer {
     /// A name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The settings that were given.
+    /// Its settings, those included that have the installation's default.
     #[serde(default)]
     pub settings: Object,
     /// Where its webhooks go.
@@ -155,8 +155,9 @@ pub struct Plugin {
     pub roles: Vec<Role>,
     /// Its size in bytes.
     pub size: u64,
-    /// What it imports, for example `patchbay:plugin/log@1.0.0`.
-    #[serde(default)]
+    /// What it imports, for example `patchbay:plugin/log@1.0.0`. Told when it is pushed; left out of
+    /// lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub imports: Vec<String>,
 }
 

@@ -1,6 +1,6 @@
 //! What customers see: their workflows and their patients.
 
-use patchbay_workflow::{RequestType, Sensitive, Status, WorkflowId};
+use patchbay_workflow::{RequestType, Sensitive, Status, Workflow, WorkflowId};
 use serde::{Deserialize, Serialize};
 
 use crate::Rfc3339;
@@ -41,6 +41,20 @@ pub struct LinkStatus {
     /// What ended it, where something did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureView>,
+}
+
+impl From<&Workflow> for LinkStatus {
+    fn from(workflow: &Workflow) -> Self {
+        Self {
+            workflow_id: workflow.id,
+            status: workflow.status(),
+            outcome: workflow.outcome().into(),
+            request_type: workflow.request_type,
+            created_at: Some(workflow.created_at.to_string()),
+            updated_at: workflow.updated_at.to_string(),
+            failure: workflow.failure().map(FailureView::from),
+        }
+    }
 }
 
 /// 200 of `GET /patient/{patient-id}`: what the internal system knows, as its adapter gives it.

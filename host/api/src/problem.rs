@@ -3,6 +3,8 @@
 use patchbay_workflow::WorkflowId;
 use serde::{Deserialize, Serialize};
 
+use crate::workflows::FailureView;
+
 /// The media type of a [`Problem`].
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -30,6 +32,9 @@ pub struct Problem {
     /// The workflow that stands in the way, where one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow_id: Option<WorkflowId>,
+    /// Whose fault it is and in which plugin, where something failed on the way to the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureView>,
 }
 
 /// One fault in the request.
