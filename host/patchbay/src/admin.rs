@@ -13,7 +13,12 @@ use crate::output::CommandError;
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct AdminArgs {
     /// The data folder of the service, in which its address and token are found.
-    #[arg(long, env = "PATCHBAY_DATA", default_value = "patchbay-data", value_name = "DIR")]
+    #[arg(
+        long,
+        env = "PATCHBAY_DATA",
+        default_value = "patchbay-data",
+        value_name = "DIR"
+    )]
     data: PathBuf,
     /// The service's admin listener, where it runs elsewhere.
     #[arg(long, env = "PATCHBAY_ADMIN_URL", value_name = "URL")]
@@ -46,9 +51,15 @@ impl AdminArgs {
                 running.admin_url
             }
         };
-        let file = self.admin_token_file.clone().unwrap_or_else(|| data.admin_token());
+        let file = self
+            .admin_token_file
+            .clone()
+            .unwrap_or_else(|| data.admin_token());
         let token = std::fs::read_to_string(&file).map_err(|error| {
-            CommandError::Usage(format!("the admin token in {} cannot be read: {error}", file.display()))
+            CommandError::Usage(format!(
+                "the admin token in {} cannot be read: {error}",
+                file.display()
+            ))
         })?;
         Ok(AdminClient::new(client()?, url, token.trim().to_owned())?)
     }

@@ -27,7 +27,10 @@ impl DataDir {
 
     /// Makes the folder, or checks that others cannot look into it.
     pub(crate) fn prepare(&self) -> io::Result<()> {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.0)?;
         let mode = std::fs::metadata(&self.0)?.permissions().mode();
         if mode & 0o077 != 0 {
             return Err(io::Error::new(

@@ -55,7 +55,10 @@ fn main() -> ExitCode {
     }
     // The first and only provider of this process, so this cannot fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("patchbay: the runtime cannot be started: {error}");

@@ -14,8 +14,8 @@ use patchbay_registry::{Registry, RegistryConfig};
 use patchbay_sandbox::{CallLimits, CompileMode, Sandbox, SandboxConfig};
 use patchbay_server::ServerSettings;
 use patchbay_store::Database;
-use patchbay_store::engine::embedded::{EmbeddedEngine, EmbeddedOptions};
 use patchbay_store::engine::SharedEngine;
+use patchbay_store::engine::embedded::{EmbeddedEngine, EmbeddedOptions};
 use patchbay_vault::KeyRing;
 use patchbay_workflow::Deadlines;
 use tokio::net::TcpListener;
@@ -30,13 +30,28 @@ use crate::data::{DataDir, Running};
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeArgs {
     /// Where the service keeps its files.
-    #[arg(long, env = "PATCHBAY_DATA", default_value = "patchbay-data", value_name = "DIR")]
+    #[arg(
+        long,
+        env = "PATCHBAY_DATA",
+        default_value = "patchbay-data",
+        value_name = "DIR"
+    )]
     data: PathBuf,
     /// Where customers are answered.
-    #[arg(long, env = "PATCHBAY_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    #[arg(
+        long,
+        env = "PATCHBAY_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDR"
+    )]
     listen: SocketAddr,
     /// Where operators are answered. Keep it inside.
-    #[arg(long, env = "PATCHBAY_ADMIN_LISTEN", default_value = "127.0.0.1:8081", value_name = "ADDR")]
+    #[arg(
+        long,
+        env = "PATCHBAY_ADMIN_LISTEN",
+        default_value = "127.0.0.1:8081",
+        value_name = "ADDR"
+    )]
     admin_listen: SocketAddr,
     /// What this process does.
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["intake", "worker", "reconciler"])]
@@ -75,7 +90,10 @@ struct StartError {
 }
 
 fn failed<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> StartError {
-    move |error| StartError { what, why: error.to_string() }
+    move |error| StartError {
+        what,
+        why: error.to_string(),
+    }
 }
 
 /// Runs until a signal asks it to stop.
@@ -92,14 +110,21 @@ pub(crate) async fn run(args: ServeArgs) -> ExitCode {
 
 fn start_logging(json: bool) {
     let filter = EnvFilter::try_from_env("PATCHBAY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // The first subscriber of this process, so these cannot fail.
-    let _ = if json { log.json().try_init() } else { log.try_init() };
+    let _ = if json {
+        log.json().try_init()
+    } else {
+        log.try_init()
+    };
 }
 
 async fn serve(args: &ServeArgs) -> Result<(), StartError> {
     let data = DataDir::new(&args.data);
-    data.prepare().map_err(failed("the data folder cannot be used"))?;
+    data.prepare()
+        .map_err(failed("the data folder cannot be used"))?;
     // Signals count from the first moment: a stop during start-up is a stop.
     let stop = stop_signal()?;
 
@@ -118,7 +143,8 @@ async fn serve(args: &ServeArgs) -> Result<(), StartError> {
     let closing = CancellationToken::new();
     service.warm_up().await;
     start(args, &service, (customers, admins), &tasks, &closing);
-    data.announce(&running).map_err(failed("the data folder cannot be written"))?;
+    data.announce(&running)
+        .map_err(failed("the data folder cannot be written"))?;
     tracing::info!(customers = %running.customer_url, admins = %running.admin_url, "serving");
 
     stop.cancelled().await;
@@ -163,7 +189,10 @@ async fn assemble(
         SandboxConfig {
             cache_dir: data.compiled(),
             cache_mac_key: *keys.cache_mac_key(),
-            compile: CompileMode::Child { program, args: vec!["compile-plugin".into()] },
+            compile: CompileMode::Child {
+                program,
+                args: vec!["compile-plugin".into()],
+            },
             limits: CallLimits::default(),
             concurrency: args.plugin_calls,
         },
@@ -175,8 +204,14 @@ async fn assemble(
         allow: args.allow_destinations.clone(),
         https_only_for_customers: args.https_only,
     };
-    let http = GuardedClient::new(ClientSettings { guard, ..ClientSettings::default() }, clock.clone())
-        .map_err(failed("outgoing HTTP cannot be set up"))?;
+    let http = GuardedClient::new(
+        ClientSettings {
+            guard,
+            ..ClientSettings::default()
+        },
+        clock.clone(),
+    )
+    .map_err(failed("outgoing HTTP cannot be set up"))?;
     let settings = Settings::default();
     let deadlines = Deadlines {
         delivery: settings.schedule.total() + std::time::Duration::from_hours(24),
@@ -236,15 +271,21 @@ fn serve_on(
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| StartError {
-        what: "cannot listen",
-        why: format!("{address}: {error}"),
-    })
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| StartError {
+            what: "cannot listen",
+            why: format!("{address}: {error}"),
+        })
 }
 
 fn url_of(listener: &TcpListener) -> Result<Url, StartError> {
-    let address = listener.local_addr().map_err(failed("a listener has no address"))?;
-    format!("http://{address}/").parse().map_err(failed("a listener has no address"))
+    let address = listener
+        .local_addr()
+        .map_err(failed("a listener has no address"))?;
+    format!("http://{address}/")
+        .parse()
+        .map_err(failed("a listener has no address"))
 }
 
 /// Cancelled by SIGTERM or SIGINT.

@@ -55,18 +55,29 @@ pub(crate) async fn run(command: BackendCommand) -> Result<(), CommandError> {
             concurrent,
             admin,
         } => {
-            let config = config.as_deref().map(json_object).transpose()?.unwrap_or_default();
+            let config = config
+                .as_deref()
+                .map(json_object)
+                .transpose()?
+                .unwrap_or_default();
             let new = NewBackend {
                 id,
                 base_url,
                 adapter,
                 config,
                 credentials: read_credentials(credentials.as_deref())?,
-                limits: BackendLimits { timeout_ms, concurrent, ..BackendLimits::default() },
+                limits: BackendLimits {
+                    timeout_ms,
+                    concurrent,
+                    ..BackendLimits::default()
+                },
             };
             let added = admin.connect()?.create_backend(&new).await?;
             show(admin.json, &added, |added| {
-                println!("backend {} added, searched by {}", added.id, added.adapter.name);
+                println!(
+                    "backend {} added, searched by {}",
+                    added.id, added.adapter.name
+                );
             })
         }
         BackendCommand::List { admin } => {
@@ -89,11 +100,13 @@ pub(crate) async fn run(command: BackendCommand) -> Result<(), CommandError> {
 }
 
 fn read_credentials(given: Option<&str>) -> Result<Credentials, CommandError> {
-    let Some(given) = given else { return Ok(Credentials::None) };
+    let Some(given) = given else {
+        return Ok(Credentials::None);
+    };
     // The error must not repeat what may be a secret.
     serde_json::from_value(json_object(given)?.into()).map_err(|_| {
         CommandError::Usage(
-            "credentials must be {\"kind\":\"bearer\",\"token\":…}, {\"kind\":\"basic\",\"user\":…,\
+            "credentials must be {\"kind\":\"bearer\",\"token\":…}, {\"kind\":\"basic\",\"username\":…,\
              \"password\":…} or {\"kind\":\"header\",\"name\":…,\"value\":…}"
                 .to_owned(),
         )

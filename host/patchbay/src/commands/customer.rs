@@ -51,9 +51,26 @@ pub(crate) enum CustomerCommand {
 
 pub(crate) async fn run(command: CustomerCommand) -> Result<(), CommandError> {
     match command {
-        CustomerCommand::Add { id, name, webhook, settings, backends, admin } => {
-            let settings = settings.as_deref().map(json_object).transpose()?.unwrap_or_default();
-            let new = NewCustomer { id, name, settings, webhook_url: webhook, backends };
+        CustomerCommand::Add {
+            id,
+            name,
+            webhook,
+            settings,
+            backends,
+            admin,
+        } => {
+            let settings = settings
+                .as_deref()
+                .map(json_object)
+                .transpose()?
+                .unwrap_or_default();
+            let new = NewCustomer {
+                id,
+                name,
+                settings,
+                webhook_url: webhook,
+                backends,
+            };
             let created = admin.connect()?.create_customer(&new).await?;
             show(admin.json, &created, |created| {
                 println!("customer {} added", created.customer.id);
@@ -85,15 +102,27 @@ pub(crate) async fn run(command: CustomerCommand) -> Result<(), CommandError> {
                 );
             })
         }
-        CustomerCommand::Token { customer, test, days, admin } => {
+        CustomerCommand::Token {
+            customer,
+            test,
+            days,
+            admin,
+        } => {
             let new = NewToken {
-                kind: if test { TokenKind::Test } else { TokenKind::Live },
+                kind: if test {
+                    TokenKind::Test
+                } else {
+                    TokenKind::Live
+                },
                 expires_in_seconds: days.map(|days| u64::from(days) * 24 * 60 * 60),
             };
             let issued = admin.connect()?.issue_token(&customer, &new).await?;
             show(admin.json, &issued, |issued| {
                 println!("{}", issued.token.expose());
-                eprintln!("token {}, valid until {}", issued.token_id, issued.expires_at);
+                eprintln!(
+                    "token {}, valid until {}",
+                    issued.token_id, issued.expires_at
+                );
             })
         }
     }

@@ -51,34 +51,64 @@ pub(crate) enum PluginCommand {
 pub(crate) async fn run(command: PluginCommand) -> Result<(), CommandError> {
     match command {
         PluginCommand::Push { file, name, admin } => {
-            let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+            let stem = file
+                .file_stem()
+                .map(|stem| stem.to_string_lossy().into_owned());
             let Some(name) = name.or(stem) else {
-                return Err(CommandError::Usage("give the plugin a name with --name".to_owned()));
+                return Err(CommandError::Usage(
+                    "give the plugin a name with --name".to_owned(),
+                ));
             };
             let component = std::fs::read(&file).map_err(|error| {
                 CommandError::Usage(format!("{} cannot be read: {error}", file.display()))
             })?;
-            let pushed = admin.connect()?.push_plugin(&name, component.into()).await?;
+            let pushed = admin
+                .connect()?
+                .push_plugin(&name, component.into())
+                .await?;
             show(admin.json, &pushed, |pushed| {
                 println!("{} {} ({})", pushed.name, pushed.digest, roles(pushed));
             })
         }
-        PluginCommand::Bind { customer, role: Some(role), plugin, config, admin, .. } => {
+        PluginCommand::Bind {
+            customer,
+            role: Some(role),
+            plugin,
+            config,
+            admin,
+            ..
+        } => {
             let config = config.as_deref().map(json_object).transpose()?;
-            let new = NewBinding { plugin: plugin.unwrap_or_default(), config };
+            let new = NewBinding {
+                plugin: plugin.unwrap_or_default(),
+                config,
+            };
             let bound = admin.connect()?.bind(&customer, role, &new).await?;
             show(admin.json, &bound, |bound| {
-                println!("{customer}: {} is {} {}", bound.role, bound.plugin.name, bound.plugin.digest);
+                println!(
+                    "{customer}: {} is {} {}",
+                    bound.role, bound.plugin.name, bound.plugin.digest
+                );
             })
         }
-        PluginCommand::Bind { customer, backends, admin, .. } => {
+        PluginCommand::Bind {
+            customer,
+            backends,
+            admin,
+            ..
+        } => {
             let backends = backends
                 .into_iter()
-                .map(|backend| BackendChoice { backend, config: None })
+                .map(|backend| BackendChoice {
+                    backend,
+                    config: None,
+                })
                 .collect();
             let chosen = BackendChoices { backends };
             let chosen = admin.connect()?.choose_backends(&customer, &chosen).await?;
-            show(admin.json, &chosen, |_| println!("{customer}: backends chosen"))
+            show(admin.json, &chosen, |_| {
+                println!("{customer}: backends chosen")
+            })
         }
         PluginCommand::List { admin } => {
             let list = admin.connect()?.plugins().await?;
@@ -100,5 +130,10 @@ pub(crate) async fn run(command: PluginCommand) -> Result<(), CommandError> {
 }
 
 fn roles(plugin: &Plugin) -> String {
-    plugin.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ")
+    plugin
+        .roles
+        .iter()
+        .map(|role| role.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
 }

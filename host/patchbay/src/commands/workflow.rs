@@ -48,12 +48,25 @@ pub(crate) enum WorkflowCommand {
 
 pub(crate) async fn run(command: WorkflowCommand) -> Result<(), CommandError> {
     match command {
-        WorkflowCommand::List { customer, status, limit, cursor, admin } => {
-            let query = WorkflowQuery { customer, status, limit, cursor };
+        WorkflowCommand::List {
+            customer,
+            status,
+            limit,
+            cursor,
+            admin,
+        } => {
+            let query = WorkflowQuery {
+                customer,
+                status,
+                limit,
+                cursor,
+            };
             let page = admin.connect()?.workflows(&query).await?;
             show(admin.json, &page, |page| {
                 table(
-                    ["workflow", "customer", "status", "outcome", "changed", "failure"],
+                    [
+                        "workflow", "customer", "status", "outcome", "changed", "failure",
+                    ],
                     page.workflows.iter().map(|workflow| {
                         [
                             workflow.workflow_id.to_string(),
@@ -77,7 +90,10 @@ pub(crate) async fn run(command: WorkflowCommand) -> Result<(), CommandError> {
         WorkflowCommand::Retry { id, admin } => {
             let found = admin.connect()?.retry(id).await?;
             show(admin.json, &found, |found| {
-                println!("workflow {} is {} again", found.summary.workflow_id, found.summary.status);
+                println!(
+                    "workflow {} is {} again",
+                    found.summary.workflow_id, found.summary.status
+                );
             })
         }
     }
@@ -99,7 +115,10 @@ fn people(found: &WorkflowDetail) {
         found.timeline.iter().map(|entry| {
             [
                 entry.at.clone(),
-                entry.from.map(|status| status.to_string()).unwrap_or_default(),
+                entry
+                    .from
+                    .map(|status| status.to_string())
+                    .unwrap_or_default(),
                 entry.to.to_string(),
                 entry.actor.to_string(),
                 entry.reason.clone(),
@@ -119,7 +138,10 @@ fn people(found: &WorkflowDetail) {
                 [
                     attempt.at.clone(),
                     attempt.event_id.to_string(),
-                    attempt.status.map(|status| status.to_string()).unwrap_or_default(),
+                    attempt
+                        .status
+                        .map(|status| status.to_string())
+                        .unwrap_or_default(),
                     attempt.error.clone().unwrap_or_default(),
                     attempt.latency_ms.to_string(),
                 ]
@@ -129,6 +151,14 @@ fn people(found: &WorkflowDetail) {
 }
 
 fn failure(failure: &FailureView) -> String {
-    let plugin = failure.plugin.as_ref().map(|plugin| format!(" in {}", plugin.name));
-    format!("{}: {}{}", failure.blame.as_str(), failure.code, plugin.unwrap_or_default())
+    let plugin = failure
+        .plugin
+        .as_ref()
+        .map(|plugin| format!(" in {}", plugin.name));
+    format!(
+        "{}: {}{}",
+        failure.blame.as_str(),
+        failure.code,
+        plugin.unwrap_or_default()
+    )
 }
