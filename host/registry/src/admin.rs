@@ -112,13 +112,13 @@ impl Registry {
         text::check_slug("admin", name)?;
         let token = self.new_admin_token();
         let mut write = self.begin().await?;
-        let taken = sqlx::query("SELECT 1 FROM admins WHERE name = $1")
+        let holder = sqlx::query("SELECT 1 FROM admins WHERE name = $1")
             .bind(name)
             .fetch_optional(write.sql())
             .await
             .map_err(RegistryError::database("adding an admin"))?;
         // Also by somebody of the past: the audit log's actors must stay one person each.
-        if taken.is_some() || name == HOST {
+        if holder.is_some() || name == HOST {
             return Err(RegistryError::AdminExists(name.to_owned()));
         }
         insert(&mut write, actor, name, &token).await?;
@@ -180,7 +180,10 @@ impl Registry {
     fn new_admin_token(&self) -> Sensitive<String> {
         let mut bytes = Zeroizing::new([0; 32]);
         self.entropy.fill(&mut *bytes);
-        Sensitive::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(&*bytes)))
+        Sensitive::new(format!(
+            "{PREFIX}{}",
+            URL_SAFE_NO_PAD.encode(bytes.as_slice())
+        ))
     }
 
     /// Writes the file whole or not at all, mode 0600, durable before it returns.

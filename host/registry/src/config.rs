@@ -31,7 +31,7 @@ impl RegistryConfig {
         Self {
             database,
             poll_interval: Duration::from_secs(2),
-            revocation_bound: Duration::from_secs(5 * 60),
+            revocation_bound: Duration::from_mins(5),
         }
     }
 

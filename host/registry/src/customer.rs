@@ -198,6 +198,39 @@ impl Registry {
         self.commit(write, entry).await
     }
 
+    /// Says whether anything is sent to a customer's endpoint; [`Self::set_webhook`] enables it, too. Does
+    /// nothing where it is so already, or where there is no endpoint.
+    pub async fn enable_webhook(
+        &self,
+        actor: &str,
+        customer: &CustomerId,
+        enabled: bool,
+    ) -> Result<(), RegistryError> {
+        let mut write = self.begin().await?;
+        require_customer(&mut write, customer).await?;
+        let now = write.millis();
+        let changed = sqlx::query(
+            "UPDATE webhook_endpoints SET enabled = $2, changed_at = $3 \
+             WHERE customer_id = $1 AND enabled <> $2",
+        )
+        .bind(customer.as_str())
+        .bind(i64::from(enabled))
+        .bind(now)
+        .execute(write.sql())
+        .await
+        .map_err(RegistryError::database("enabling a webhook"))?;
+        if changed.rows_affected() == 0 {
+            return Ok(());
+        }
+        let action = if enabled {
+            "webhook-enabled"
+        } else {
+            "webhook-disabled"
+        };
+        let entry = Entry::new(actor, action, SubjectKind::Customer, customer.as_str());
+        self.commit(write, entry).await
+    }
+
     /// Sets where a customer's webhooks go, and enables it; with no address, nothing is sent any more.
     /// The signing secrets stay as they are.
     pub async fn set_webhook(

@@ -69,7 +69,6 @@ impl Registry {
                     away = false;
                     tracing::info!("the registry's database is back");
                 }
-                Ok(_) => {}
                 Err(error) if !away => {
                     away = true;
                     let confirmed_at = self.current.load().confirmed_at();
@@ -82,7 +81,7 @@ impl Registry {
                          tokens until the bound is reached"
                     );
                 }
-                Err(_) => {}
+                Ok(_) | Err(_) => {}
             }
         }
     }

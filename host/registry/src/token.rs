@@ -26,7 +26,7 @@ use crate::load;
 use crate::registry::Registry;
 
 /// The longest life of a token.
-const MAX_LIFE: Duration = Duration::from_secs(3660 * 24 * 60 * 60);
+const MAX_LIFE: Duration = Duration::from_hours(3660 * 24);
 /// Bound into every token, so that no other use of the same key could be taken for one.
 pub(crate) const IMPLICIT_ASSERTION: &[u8] = b"patchbay customer token 1";
 

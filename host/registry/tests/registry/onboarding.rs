@@ -419,7 +419,19 @@ async fn a_webhook_is_set_and_unset_under_the_same_secret() {
     let webhook = found().webhook.clone().unwrap();
     assert_eq!(webhook.url.path(), "/b");
     assert_eq!(webhook.secrets[0].to_text(), secret);
+    for enabled in [false, false, true] {
+        registry
+            .enable_webhook("patchbay", &north, enabled)
+            .await
+            .unwrap();
+        assert_eq!(found().webhook.clone().unwrap().enabled, enabled);
+    }
     registry.set_webhook(ALICE, &north, None).await.unwrap();
+    assert!(found().webhook.is_none());
+    registry
+        .enable_webhook("patchbay", &north, true)
+        .await
+        .unwrap();
     assert!(found().webhook.is_none());
 }
 
@@ -449,7 +461,7 @@ async fn settings_are_checked_to_the_last_member() {
     ] {
         match parse(value) {
             Err(RegistryError::SettingsInvalid { pointer: found, .. }) => {
-                assert_eq!(found, pointer)
+                assert_eq!(found, pointer);
             }
             other => panic!("{pointer}: {other:?}"),
         }
