@@ -96,6 +96,8 @@ pub struct EmbeddedStats {
     pub too_old: u64,
     /// Watches that exist.
     pub watches: usize,
+    /// Whether opening it had to read and repair the whole file, which a crash alone does not cause.
+    pub repaired: bool,
 }
 
 /// The embedded engine.
@@ -168,7 +170,11 @@ impl EmbeddedEngine {
             watches,
         } = options;
         let began = clock.monotonic();
-        let (database, version) = file::database(backend, cache_bytes)?;
+        let file::Opened {
+            database,
+            version,
+            repaired,
+        } = file::database(backend, cache_bytes)?;
         let health = Arc::new(Health::new(Watches::new(watches)));
         let snapshot = TableSnapshot::open(&database, version, &health)
             .map_err(|error| EngineError::Poisoned(describe(&error)))?;
@@ -184,6 +190,7 @@ impl EmbeddedEngine {
             room: Arc::new(Semaphore::new(room)),
             stats: Mutex::new(EmbeddedStats {
                 version,
+                repaired,
                 ..EmbeddedStats::default()
             }),
         });
@@ -208,6 +215,7 @@ impl EmbeddedEngine {
         let took = shared.clock.monotonic().saturating_sub(began);
         tracing::info!(
             version,
+            repaired,
             took_ms = took.as_millis() as u64,
             "the store is open"
         );

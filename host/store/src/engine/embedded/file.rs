@@ -3,6 +3,8 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::backends::FileBackend;
 use redb::{
@@ -37,8 +39,8 @@ pub(super) fn make(path: &Path) -> Result<(), EngineError> {
         .tempfile_in(parent)
         .map_err(|error| io_error(&error))?;
     let backend = FileBackend::new(made.reopen().map_err(|error| io_error(&error))?);
-    let (database, _) = database(backend.map_err(open_error)?, CACHE_BYTES)?;
-    database.close().map_err(open_error)?;
+    let opened = database(backend.map_err(open_error)?, CACHE_BYTES)?;
+    opened.database.close().map_err(open_error)?;
     match made.persist_noclobber(path) {
         Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => {
             return Err(io_error(&error.error));
@@ -63,23 +65,41 @@ pub(super) fn backend(path: &Path) -> Result<FileBackend, EngineError> {
     FileBackend::new(file).map_err(open_error)
 }
 
-/// What `backend` holds, with its tables, and the newest version in it.
+/// An open store.
+pub(super) struct Opened {
+    pub(super) database: Database,
+    /// The newest version in it.
+    pub(super) version: u64,
+    /// Whether the whole file had to be read to repair it.
+    pub(super) repaired: bool,
+}
+
+/// Opens what `backend` holds, with its tables.
 pub(super) fn database(
     backend: impl StorageBackend,
     cache_bytes: usize,
-) -> Result<(Database, u64), EngineError> {
+) -> Result<Opened, EngineError> {
+    let repaired = Arc::new(AtomicBool::new(false));
+    let note = Arc::clone(&repaired);
     let database = Builder::new()
         .set_cache_size(cache_bytes)
-        .set_repair_callback(|_| {
-            tracing::warn!(
-                code = "store-repair",
-                "the store was not closed; repairing it"
-            );
+        .set_repair_callback(move |_| {
+            if !note.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    code = "store-repair",
+                    "the store was left in disorder; reading all of it to repair it"
+                );
+            }
         })
         .create_with_backend(backend)
         .map_err(open_error)?;
     let version = prepare(&database)?;
-    Ok((database, version))
+    let repaired = repaired.load(Ordering::Relaxed);
+    Ok(Opened {
+        database,
+        version,
+        repaired,
+    })
 }
 
 /// Makes the tables where there are none, and gives the newest version.
