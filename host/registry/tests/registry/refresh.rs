@@ -192,15 +192,15 @@ async fn a_database_put_back_from_its_backup_is_read_anew() {
             "customers",
             "registry",
         ];
-        let mut put_back = format!(
+        let copied = tables.map(|table| {
+            format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM backup.{table};")
+        });
+        let put_back = format!(
             "PRAGMA foreign_keys = OFF; ATTACH '{}/backup' AS backup; \
-             DROP TRIGGER audit_log_is_not_shortened;",
-            installation.home.path().display()
+             DROP TRIGGER audit_log_is_not_shortened; {}",
+            installation.home.path().display(),
+            copied.concat()
         );
-        for table in tables {
-            put_back +=
-                &format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM backup.{table};");
-        }
         sqlx::raw_sql(sqlx::AssertSqlSafe(put_back))
             .execute(&mut sql)
             .await

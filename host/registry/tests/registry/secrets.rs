@@ -26,7 +26,7 @@ async fn no_secret_is_found_in_any_file() {
             ALICE,
             &customer("north"),
             TokenKind::Live,
-            Duration::from_secs(60),
+            Duration::from_mins(1),
         )
         .await
         .unwrap();
