@@ -118,8 +118,12 @@ impl Runner {
             if store.data().meter.spent_inside() > total {
                 return Err(wasmtime::Error::new(CpuExhausted));
             }
-            // The other tasks of this thread come first, then the guest goes on.
-            Ok(UpdateDeadline::Yield(1))
+            // The other tasks of this thread come first, then its sockets and timers, then the guest
+            // goes on. (`UpdateDeadline::Yield` would let tokio look at sockets only after 61 ticks.)
+            Ok(UpdateDeadline::YieldCustom(
+                1,
+                Box::pin(tokio::task::yield_now()),
+            ))
         });
         store
     }

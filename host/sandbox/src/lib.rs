@@ -327,14 +327,6 @@ impl Sandbox {
 
     /// Makes one instance, so that what can never run is refused when it is pushed.
     async fn probe(&self, plugin: &Plugin) -> Result<(), PushError> {
-        let needs = plugin.pre.component().resources_required();
-        let memory = needs.and_then(|needs| needs.max_initial_memory_size);
-        let limit = self.runner.limits.memory_bytes;
-        if let Some(memory) = memory.filter(|memory| *memory > limit as u64) {
-            return Err(PushError::Unstartable(format!(
-                "it starts with {memory} bytes of memory, and a call may use {limit}"
-            )));
-        }
         let ask = v1_0_0::Probe(&plugin.roles);
         let outcome = self.runner.run(&plugin.pre, Call::new("{}"), ask, Ok).await;
         outcome.result.map_err(|error| match error {
