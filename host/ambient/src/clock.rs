@@ -78,7 +78,7 @@ impl Clock for SystemClock {
                 if left.is_zero() {
                     return;
                 }
-                tokio::time::sleep(left.min(Duration::from_secs(60))).await;
+                tokio::time::sleep(left.min(Duration::from_mins(1))).await;
             }
         })
     }

@@ -169,7 +169,7 @@ impl Service {
             now,
         };
         match self.parts.store.run(&look_up).await? {
-            Seen::Before(workflow) => return Ok(LinkAnswer::Replayed(workflow)),
+            Seen::Before(workflow) => return Ok(LinkAnswer::Replayed(*workflow)),
             Seen::OtherRequest(workflow) => return Err(LinkError::KeyReused(workflow)),
             Seen::Never => {}
         }
@@ -235,7 +235,7 @@ impl Service {
                 HashDomain::Fingerprint,
                 &[owner, b"POST", b"/link", request.raw.expose()],
             ),
-            expires_at: now.after(Duration::from_secs(hours * 60 * 60)),
+            expires_at: now.after(Duration::from_hours(hours)),
         }
     }
 

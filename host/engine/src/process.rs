@@ -14,8 +14,8 @@ use patchbay_store::queue::Lease;
 use patchbay_store::transition::Cause;
 use patchbay_vault::{RecordKind, Sealed};
 use patchbay_workflow::{
-    Actor, BackendId, Blame, Candidate, Decision, Failure, KeyedHash, LeaseToken, OnAmbiguity, PluginRef,
-    SearchAnswer, Sensitive, Workflow,
+    Actor, BackendId, Blame, Candidate, Decision, Failure, KeyedHash, LeaseToken, OnAmbiguity,
+    PluginRef, SearchAnswer, Sensitive, Workflow,
 };
 
 use crate::event::{Formatted, News};
@@ -100,7 +100,10 @@ impl Service {
                 }
             };
             let asked = (backend, &adapter);
-            let answer = match self.ask(customer, content, asked, attempt, &mut output).await {
+            let answer = match self
+                .ask(customer, content, asked, attempt, &mut output)
+                .await
+            {
                 Ok(answer) => answer,
                 Err(trouble) => {
                     last = Some((Found::Trouble(trouble), Vec::new()));

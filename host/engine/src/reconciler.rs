@@ -47,7 +47,7 @@ const PENDING: [Status; 7] = [
 /// The most workflows listed at once, and the most expiries removed in one transaction.
 const PAGE: usize = 200;
 /// When to look again at one that waits its turn.
-const AGAIN: Duration = Duration::from_secs(7 * 60);
+const AGAIN: Duration = Duration::from_mins(7);
 
 impl Service {
     /// Sweeps at the interval of the settings until [`Self::stop`].

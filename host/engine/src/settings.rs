@@ -45,11 +45,11 @@ impl Default for Settings {
             batch: 32,
             lease: Duration::from_secs(30),
             first_backoff: Duration::from_secs(2),
-            longest_backoff: Duration::from_secs(10 * 60),
+            longest_backoff: Duration::from_mins(10),
             schedule: RetrySchedule::default(),
             webhook_timeout: Duration::from_secs(15),
             gate: GateLimits::default(),
-            reconcile_every: Duration::from_secs(5 * 60),
+            reconcile_every: Duration::from_mins(5),
             drain: Duration::from_secs(20),
         }
     }

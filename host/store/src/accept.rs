@@ -29,7 +29,7 @@ pub enum Seen {
     /// Nothing: it is new.
     Never,
     /// It is a repetition; this is the workflow as it now stands.
-    Before(Workflow),
+    Before(Box<Workflow>),
     /// The key stands for another request.
     OtherRequest(WorkflowId),
 }
@@ -75,7 +75,7 @@ async fn seen(
     }
     let stored = transition::load(tx, record.workflow, Read::Serializable).await?;
     stored
-        .map(|s| Seen::Before(s.workflow))
+        .map(|s| Seen::Before(Box::new(s.workflow)))
         .ok_or(StoreError::Corrupt("workflow"))
 }
 
@@ -119,8 +119,8 @@ impl Operation for Accept {
         } = &self.workflow;
         match seen(tx, customer, &self.idempotency, *now).await? {
             // An earlier attempt whose end was not known did commit.
-            Seen::Before(workflow) if workflow.id == *id => return Ok(Accepted::New(workflow)),
-            Seen::Before(workflow) => return Ok(Accepted::Replay(workflow)),
+            Seen::Before(workflow) if workflow.id == *id => return Ok(Accepted::New(*workflow)),
+            Seen::Before(workflow) => return Ok(Accepted::Replay(*workflow)),
             Seen::OtherRequest(workflow) => return Ok(Accepted::KeyReused(workflow)),
             Seen::Never => {}
         }

@@ -74,7 +74,7 @@ pub fn create(
         next_entry: 0,
         due: None,
     };
-    index(tx, None, &mut stored)?;
+    index(tx, None, &mut stored);
     tx.put(
         &keys::in_flight(&stored.workflow.customer, &stored.workflow.patient),
         &Holder(stored.workflow.id),
@@ -96,7 +96,7 @@ pub fn apply(
     }
     let before = stored.workflow.clone();
     stored.workflow = before.apply(command, cause.at)?;
-    index(tx, Some(&before), stored)?;
+    index(tx, Some(&before), stored);
     let holder = keys::in_flight(&before.customer, &before.patient);
     match (
         before.status().is_in_flight(),
@@ -126,11 +126,7 @@ pub fn postpone(
     tx.put(&keys::workflow(stored.workflow.id), stored)
 }
 
-fn index(
-    tx: &mut Tx<'_>,
-    before: Option<&Workflow>,
-    stored: &mut StoredWorkflow,
-) -> Result<(), StoreError> {
+fn index(tx: &mut Tx<'_>, before: Option<&Workflow>, stored: &mut StoredWorkflow) {
     let after = stored.workflow.clone();
     let status = after.status();
     if let Some(before) = before {
@@ -153,7 +149,6 @@ fn index(
         tx.add(&keys::counter(&after.customer, status), 1);
     }
     set_due(tx, stored, after.deadline(tx.deadlines()));
-    Ok(())
 }
 
 fn set_due(tx: &mut Tx<'_>, stored: &mut StoredWorkflow, at: Option<Timestamp>) {

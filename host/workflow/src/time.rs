@@ -67,12 +67,12 @@ pub struct Deadlines {
 
 impl Default for Deadlines {
     fn default() -> Self {
-        let seven_minutes = Duration::from_secs(7 * 60);
+        let seven_minutes = Duration::from_mins(7);
         Self {
             received: seven_minutes,
             in_progress: seven_minutes,
             requested: seven_minutes,
-            delivery: Duration::from_secs(4 * 24 * 60 * 60),
+            delivery: Duration::from_hours(4 * 24),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! *Reads* go to a redb read transaction at the newest durable version, which is shared by all transactions
 //! that began at that version. They run where they are called: they find their pages in redb's cache, or
-//! wait for one read of the file. *Commits* go through a bounded channel to the sequencer, a thread of its
+//! wait for one read of the file. *Commits* go through a bounded queue to the sequencer, a thread of its
 //! own, which takes all that wait, checks each against what was written since it read (those before it in
 //! the group included), writes the survivors in one redb transaction, makes it durable, and only then
 //! lets new transactions read it and answers. While the disk works, the next group gathers.
@@ -15,6 +15,7 @@
 
 mod file;
 mod health;
+mod queue;
 mod sequencer;
 mod snapshot;
 mod transaction;
@@ -28,14 +29,15 @@ use parking_lot::{Mutex, RwLock};
 use patchbay_ambient::SharedClock;
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::watch;
 
 use self::health::{Health, describe};
-use self::sequencer::{Request, Sequencer};
+use self::queue::Queue;
+use self::sequencer::Sequencer;
 use self::snapshot::TableSnapshot;
 use self::transaction::EmbeddedTransaction;
 use super::watches::Watches;
-use super::{Engine, EngineError, Transaction, limits};
+use super::{Engine, EngineError, Transaction};
 
 /// How an embedded engine is set up.
 #[derive(Clone)]
@@ -44,9 +46,8 @@ pub struct EmbeddedOptions {
     pub clock: SharedClock,
     /// Memory for pages of the file, in bytes. Up to half of it holds what a commit has yet to write.
     pub cache_bytes: usize,
-    /// How many commits may wait for the sequencer before the next ones wait to be let in.
-    pub pending_commits: usize,
-    /// The same by their size, in bytes.
+    /// Memory for commits that wait for the sequencer, in bytes. Where it is taken, the next ones wait to be
+    /// let in.
     pub pending_bytes: usize,
     /// Memory for the keys written lately, in bytes. Where it is not enough for the writes of five seconds,
     /// transactions become too old earlier.
@@ -61,8 +62,7 @@ impl EmbeddedOptions {
         Self {
             clock,
             cache_bytes: 256 << 20,
-            pending_commits: 4096,
-            pending_bytes: 64 << 20,
+            pending_bytes: 32 << 20,
             window_bytes: 64 << 20,
             watches: 10_000,
         }
@@ -73,7 +73,6 @@ impl fmt::Debug for EmbeddedOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EmbeddedOptions")
             .field("cache_bytes", &self.cache_bytes)
-            .field("pending_commits", &self.pending_commits)
             .field("pending_bytes", &self.pending_bytes)
             .field("window_bytes", &self.window_bytes)
             .field("watches", &self.watches)
@@ -103,9 +102,6 @@ pub struct EmbeddedStats {
 /// The embedded engine.
 pub struct EmbeddedEngine {
     shared: Arc<Shared>,
-    /// Gone once the engine is closed. Transactions hold weak ones, so that this one alone keeps the
-    /// sequencer running.
-    requests: Mutex<Option<mpsc::Sender<Request>>>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -116,8 +112,7 @@ struct Shared {
     watches: Arc<Watches>,
     /// The newest durable version; none once the engine has stopped.
     newest: RwLock<Option<Arc<TableSnapshot>>>,
-    /// Bytes of commits that may wait.
-    room: Arc<Semaphore>,
+    queue: Queue,
     stats: Mutex<EmbeddedStats>,
 }
 
@@ -164,7 +159,6 @@ impl EmbeddedEngine {
         let EmbeddedOptions {
             clock,
             cache_bytes,
-            pending_commits,
             pending_bytes,
             window_bytes,
             watches,
@@ -179,28 +173,20 @@ impl EmbeddedEngine {
         let snapshot = TableSnapshot::open(&database, version, &health)
             .map_err(|error| EngineError::Poisoned(describe(&error)))?;
 
-        let (requests, waiting) = mpsc::channel(pending_commits.max(1));
         let (stopping, stopped) = watch::channel(false);
-        let room = pending_bytes.clamp(limits::TRANSACTION_BYTES, Semaphore::MAX_PERMITS);
         let shared = Arc::new(Shared {
             clock,
             watches: Arc::clone(health.watches()),
             health,
             newest: RwLock::new(Some(Arc::new(snapshot))),
-            room: Arc::new(Semaphore::new(room)),
+            queue: Queue::new(pending_bytes),
             stats: Mutex::new(EmbeddedStats {
                 version,
                 repaired,
                 ..EmbeddedStats::default()
             }),
         });
-        let sequencer = Sequencer::new(
-            Arc::clone(&shared),
-            database,
-            waiting,
-            version,
-            window_bytes,
-        );
+        let sequencer = Sequencer::new(Arc::clone(&shared), database, version, window_bytes);
         std::thread::Builder::new()
             .name("store-sequencer".into())
             .spawn(move || {
@@ -219,11 +205,7 @@ impl EmbeddedEngine {
             took_ms = took.as_millis() as u64,
             "the store is open"
         );
-        Ok(Arc::new(Self {
-            shared,
-            requests: Mutex::new(Some(requests)),
-            stopped,
-        }))
+        Ok(Arc::new(Self { shared, stopped }))
     }
 
     /// What it has done so far.
@@ -237,7 +219,7 @@ impl EmbeddedEngine {
     /// Lets no more commits in. Those that are in are still carried out.
     fn shut(&self) {
         self.shared.health.close();
-        drop(self.requests.lock().take());
+        self.shared.queue.close();
     }
 }
 
@@ -245,16 +227,9 @@ impl EmbeddedEngine {
 impl Engine for EmbeddedEngine {
     async fn begin(&self) -> Result<Box<dyn Transaction>, EngineError> {
         let snapshot = self.shared.newest()?;
-        let requests = self
-            .requests
-            .lock()
-            .as_ref()
-            .map(mpsc::Sender::downgrade)
-            .ok_or_else(|| self.shared.health.error())?;
         Ok(Box::new(EmbeddedTransaction::new(
             Arc::clone(&self.shared),
             snapshot,
-            requests,
         )))
     }
 

@@ -2,48 +2,44 @@
 //! is durable.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use redb::{Database, Durability, ReadableTable, Table};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::Shared;
 use super::file::{ROWS, STATE, VERSION};
 use super::health::describe;
+use super::queue::{Answer, Request, Room};
 use super::snapshot::TableSnapshot;
 use crate::engine::overlay::{Snapshot, Write, resolve};
 use crate::engine::pending::Pending;
 use crate::engine::window::{Verdict, Window};
 use crate::engine::{Committed, EngineError, KeyRange, Versionstamp, limits};
 
-/// How much is made durable at once: enough that the disk's latency does not matter, little enough that
-/// nobody waits long for the others of the group.
-const GROUP_COMMITS: usize = 1024;
-const GROUP_BYTES: usize = 16 << 20;
-
-/// A transaction that wants to commit.
-pub(super) struct Request {
-    pub(super) read_version: u64,
-    pub(super) pending: Pending,
-    pub(super) answer: oneshot::Sender<Result<Committed, EngineError>>,
-    /// Its share of the memory for waiting commits.
-    pub(super) room: OwnedSemaphorePermit,
-}
+/// How long a group waits for commits that are about to come, as a part of what making the last one durable
+/// took, and at most. Those answered last tend to come back at once; without the wait they would miss the
+/// group, and groups would alternate between half full and half full.
+const LINGER_PART: u32 = 10;
+const LINGER_MOST: Duration = Duration::from_millis(1);
 
 pub(super) struct Sequencer {
     shared: Arc<Shared>,
     database: Database,
-    requests: mpsc::Receiver<Request>,
     window: Window,
     version: u64,
+    /// How many may come to commit next: those answered last and those who waited meanwhile.
+    expected: usize,
+    /// How long making the last group durable took.
+    took: Duration,
 }
 
 /// A transaction of the group that is being committed.
 struct Member {
     pending: Pending,
     stamp: Versionstamp,
-    answer: oneshot::Sender<Result<Committed, EngineError>>,
-    _room: OwnedSemaphorePermit,
+    answer: Answer,
+    _room: Room,
 }
 
 /// Why a group could not be committed.
@@ -60,16 +56,16 @@ impl Sequencer {
     pub(super) fn new(
         shared: Arc<Shared>,
         database: Database,
-        requests: mpsc::Receiver<Request>,
         version: u64,
         window_bytes: usize,
     ) -> Self {
         Self {
             shared,
             database,
-            requests,
             window: Window::new(version, limits::TRANSACTION_AGE, window_bytes),
             version,
+            expected: 0,
+            took: Duration::ZERO,
         }
     }
 
@@ -77,19 +73,17 @@ impl Sequencer {
     pub(super) fn run(mut self) {
         // A panic below (redb's, on a damaged file) must not leave an engine that looks alive.
         let on_panic = PoisonOnPanic(Arc::clone(&self.shared));
-        while let Some(first) = self.requests.blocking_recv() {
-            if self.shared.health.check_poison().is_err() {
-                let _ = first.answer.send(Err(self.shared.health.error()));
-                break;
+        let shared = Arc::clone(&self.shared);
+        while let Some(group) = shared.queue.take(self.expected, self.linger()) {
+            // Set by a read that failed, or by the commit before.
+            if let Err(error) = shared.health.check_poison() {
+                shared.queue.close();
+                for request in group {
+                    let _ = request.answer.send(Err(error.clone()));
+                }
+            } else if self.commit(group).is_err() {
+                shared.queue.close();
             }
-            let group = self.gather(first);
-            if self.commit(group).is_err() {
-                break;
-            }
-        }
-        self.requests.close();
-        while let Ok(request) = self.requests.try_recv() {
-            let _ = request.answer.send(Err(self.shared.health.error()));
         }
         *self.shared.newest.write() = None;
         if let Err(error) = self.database.close() {
@@ -98,23 +92,14 @@ impl Sequencer {
         drop(on_panic);
     }
 
-    /// The first and all that wait behind it, within limits.
-    fn gather(&mut self, first: Request) -> Vec<Request> {
-        let mut bytes = first.pending.size();
-        let mut group = vec![first];
-        while group.len() < GROUP_COMMITS && bytes < GROUP_BYTES {
-            let Ok(request) = self.requests.try_recv() else {
-                break;
-            };
-            bytes += request.pending.size();
-            group.push(request);
-        }
-        group
+    fn linger(&self) -> Duration {
+        (self.took / LINGER_PART).min(LINGER_MOST)
     }
 
     /// Commits what can be committed of a group and answers all of it. An error means that the engine is
     /// poisoned.
     fn commit(&mut self, group: Vec<Request>) -> Result<(), EngineError> {
+        let began = self.shared.clock.monotonic();
         let version = self.version + 1;
         let mut members: Vec<Member> = Vec::with_capacity(group.len());
         let mut losers = Vec::new();
@@ -182,6 +167,8 @@ impl Sequencer {
         // Durable. From here on the group has happened, whatever else fails.
         self.version = version;
         let published = self.publish(version, members.len() as u64);
+        self.took = self.shared.clock.monotonic().saturating_sub(began);
+        self.expected = members.len() + losers.len() + self.shared.queue.len();
         for member in members {
             let _ = member.answer.send(Ok(Committed {
                 version,
@@ -299,6 +286,9 @@ impl Drop for PoisonOnPanic {
                 .health
                 .poison("the thread that commits has panicked".into());
             *self.0.newest.write() = None;
+            // Those who still wait learn it from their answer being dropped.
+            self.0.queue.close();
+            while self.0.queue.take(0, Duration::ZERO).is_some() {}
         }
     }
 }

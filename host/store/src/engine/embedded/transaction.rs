@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::Shared;
-use super::sequencer::Request;
+use super::queue::Request;
 use super::snapshot::TableSnapshot;
 use crate::engine::overlay::{Lookup, Snapshot, resolve};
 use crate::engine::pending::{Pending, check_key, check_range};
@@ -20,23 +20,17 @@ use crate::engine::{
 pub(super) struct EmbeddedTransaction {
     shared: Arc<Shared>,
     snapshot: Arc<TableSnapshot>,
-    requests: mpsc::WeakSender<Request>,
     began: Duration,
     pending: Pending,
     watches: Vec<Unregistered>,
 }
 
 impl EmbeddedTransaction {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        snapshot: Arc<TableSnapshot>,
-        requests: mpsc::WeakSender<Request>,
-    ) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, snapshot: Arc<TableSnapshot>) -> Self {
         Self {
             began: shared.clock.monotonic(),
             shared,
             snapshot,
-            requests,
             pending: Pending::default(),
             watches: Vec::new(),
         }
@@ -159,7 +153,6 @@ impl Transaction for EmbeddedTransaction {
         let Self {
             shared,
             snapshot,
-            requests,
             pending,
             watches,
             ..
@@ -173,7 +166,7 @@ impl Transaction for EmbeddedTransaction {
             let read_version = snapshot.version;
             // Its pages may be used anew from here on.
             drop(snapshot);
-            submit(&shared, &requests, read_version, pending).await?
+            submit(&shared, read_version, pending).await?
         };
         for watch in watches {
             shared
@@ -187,29 +180,21 @@ impl Transaction for EmbeddedTransaction {
 /// Waits for room, hands the transaction to the sequencer, and waits for the answer.
 async fn submit(
     shared: &Shared,
-    requests: &mpsc::WeakSender<Request>,
     read_version: u64,
     pending: Pending,
 ) -> Result<Committed, EngineError> {
-    let closed = || shared.health.error();
-    let requests = requests.upgrade().ok_or_else(closed)?;
-    // The semaphore is never closed, and has room for the largest transaction there can be.
-    let size = u32::try_from(pending.size().max(1)).unwrap_or(u32::MAX);
-    let room = Arc::clone(&shared.room)
-        .acquire_many_owned(size)
-        .await
-        .map_err(|_| closed())?;
+    let room = shared.queue.room(pending.size()).await;
+    let room = room.ok_or_else(|| shared.health.error())?;
     let (answer, answered) = oneshot::channel();
-    requests
-        .send(Request {
-            read_version,
-            pending,
-            answer,
-            room,
-        })
-        .await
-        .map_err(|_| closed())?;
-    drop(requests);
+    let request = Request {
+        read_version,
+        pending,
+        answer,
+        room,
+    };
+    if !shared.queue.push(request) {
+        return Err(shared.health.error());
+    }
     // Without an answer the sequencer has died over it, which may have been after the disk had it.
     answered.await.unwrap_or(Err(EngineError::MaybeCommitted))
 }
