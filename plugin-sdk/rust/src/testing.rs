@@ -10,8 +10,9 @@
 //!     .today("2026-01-01")
 //!     .backend(|request: &Request| Ok(Response::json_body(200, &json!({"path": request.path}))));
 //!
-//! assert_eq!(host.today().to_string(), "2026-01-01");
-//! let answer: serde_json::Value = host.backend().get_json("Patient", &[]).unwrap();
+//! // Hand `&host` to the plugin's role; `host.host()` is what the plugin sees.
+//! assert_eq!(host.host().today().to_string(), "2026-01-01");
+//! let answer: serde_json::Value = host.host().backend().get_json("Patient", &[]).unwrap();
 //! assert_eq!(answer["path"], "Patient");
 //! assert_eq!(host.requests().len(), 1);
 //! ```
@@ -141,6 +142,11 @@ impl MockHost {
     ) -> Self {
         self.shared.0.borrow_mut().answer = Some(Box::new(answer));
         self
+    }
+
+    /// The host as the plugin sees it: for calling its methods where this type's own are in the way.
+    pub fn host(&self) -> &Host {
+        &self.host
     }
 
     /// What the plugin logged so far.

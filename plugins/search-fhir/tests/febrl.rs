@@ -259,7 +259,112 @@ fn febrl_duplicates_find_their_originals() {
     for set in 1..=3 {
         let Some(tally) = evaluate(set) else { return };
         assert!(tally.precision() >= 0.99, "set {set}: {tally:?}");
-        assert!(tally.recall() >= 0.90, "set {set}: {tally:?}");
+        // Each of the sets gives one duplicate in twelve another person's given name, and no field but
+        // that tells such a duplicate from a twin: these are offered for review, not linked.
+        let floor = if set == 1 { 0.90 } else { 0.89 };
+        assert!(tally.recall() >= floor, "set {set}: {tally:?}");
         assert!(tally.most_queries <= 6);
+    }
+}
+
+/// Given names of a generation that Febrl's lists do not hold, so that none is a form of another's.
+const OTHER_GIVEN_NAMES: [&str; 8] = [
+    "gertrude",
+    "horst",
+    "ingeborg",
+    "wolfgang",
+    "roswitha",
+    "dietmar",
+    "brunhilde",
+    "ottokar",
+];
+
+/// Originals whose name and birth date are known, and a sibling of each: same surname and address,
+/// another given name, born on the day given by `dob`.
+fn with_siblings(set: u8, dob: fn(&str) -> String) -> Option<Vec<(Row, Row)>> {
+    let rows = read(set)?.into_iter().filter(|row| row.original);
+    let known = rows.filter(|r| r.dob.is_some() && !r.given.is_empty() && !r.surname.is_empty());
+    let pairs = known.take(200).enumerate().map(|(at, row)| {
+        let sibling = Row {
+            id: format!("sibling-{}", row.person),
+            person: format!("sibling-{}", row.person),
+            given: OTHER_GIVEN_NAMES[at % OTHER_GIVEN_NAMES.len()].to_owned(),
+            dob: row.dob.as_deref().map(dob),
+            ..row.clone()
+        };
+        (row, sibling)
+    });
+    Some(pairs.collect())
+}
+
+#[test]
+fn a_twin_is_never_taken_for_the_other() {
+    let Some(pairs) = with_siblings(1, str::to_owned) else {
+        return;
+    };
+    let one = Rc::new(FhirServer::new(pairs.iter().map(|(row, _)| row.resource())));
+    let both = pairs
+        .iter()
+        .flat_map(|(row, twin)| [row.resource(), twin.resource()]);
+    let both = Rc::new(FhirServer::new(both));
+    for (row, twin) in &pairs {
+        let answer = link(&one, twin.request());
+        assert_eq!(answer.linked, None, "{twin:?}");
+        assert!(
+            answer
+                .found
+                .iter()
+                .all(|found| found.grade <= Grade::Possible)
+        );
+        assert_eq!(
+            link(&both, row.request()).linked.as_ref(),
+            Some(&row.person)
+        );
+        assert_eq!(
+            link(&both, twin.request()).linked.as_ref(),
+            Some(&twin.person)
+        );
+    }
+}
+
+#[test]
+fn a_household_is_not_one_person() {
+    // Siblings a few years apart: the same month and day would be too much of a coincidence.
+    let Some(pairs) = with_siblings(1, |dob| {
+        let (year, rest) = dob.split_at(4);
+        let year: u16 = year.parse().unwrap();
+        let day = if rest.ends_with('7') {
+            "-05-19"
+        } else {
+            "-11-27"
+        };
+        format!("{}{day}", year - 3)
+    }) else {
+        return;
+    };
+    let server = Rc::new(FhirServer::new(pairs.iter().map(|(row, _)| row.resource())));
+    for (_, sibling) in &pairs {
+        assert_eq!(link(&server, sibling.request()).linked, None, "{sibling:?}");
+    }
+}
+
+#[test]
+fn strangers_are_not_linked() {
+    for set in 1..=3 {
+        let Some(rows) = read(set) else { return };
+        // Every second person is unknown to the internal system; their duplicates are sent all the same.
+        let held_out = |row: &Row| row.person.parse::<u32>().unwrap() % 2 == 1;
+        let known = rows.iter().filter(|row| row.original && !held_out(row));
+        let server = Rc::new(FhirServer::new(known.map(Row::resource)));
+        let strangers: Vec<&Row> = rows.iter().filter(|r| !r.original && held_out(r)).collect();
+        let wrong = strangers
+            .iter()
+            .filter(|row| link(&server, row.request()).linked.is_some())
+            .count();
+        println!(
+            "dataset{set}: {} strangers, {wrong} linked",
+            strangers.len()
+        );
+        assert_eq!(wrong, 0);
     }
 }

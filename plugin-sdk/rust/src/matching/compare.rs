@@ -45,7 +45,11 @@ pub fn words(a: &str, b: &str) -> Likeness {
     };
     if close || similarity >= 0.93 && slips <= 2 {
         Likeness::Close
-    } else if shorter >= 4 && slips <= 2 || shorter >= 8 && slips <= 3 || similarity >= 0.84 {
+    } else if shorter == 3 && slips == 1
+        || shorter >= 5 && slips <= 2
+        || shorter >= 8 && slips <= 3
+        || similarity >= 0.84
+    {
         Likeness::Near
     } else {
         Likeness::Different

@@ -1,7 +1,7 @@
 //! Personal names: their parts, their generation suffix, and how two of them compare.
 
 use super::compare::{Likeness, similarity, words};
-use super::nickname::same_name;
+use super::nickname::{is_known, same_name};
 use super::normalise::{compact, fold};
 use super::phonetic::sounds_alike;
 
@@ -195,6 +195,19 @@ pub fn given_names(a: &[String], b: &[String]) -> Option<(NameLikeness, f64)> {
         best = better(best, (NameLikeness::Close, 0.9));
     }
     Some(best)
+}
+
+/// Whether two persons are called by two given names that are both in common use, are not forms of one
+/// name, and that neither has beside the other: alike or not, neither is a misspelling.
+pub fn two_known_names(a: &[String], b: &[String]) -> bool {
+    let (Some(first_a), Some(first_b)) = (a.first(), b.first()) else {
+        return false;
+    };
+    is_known(first_a)
+        && is_known(first_b)
+        && !same_name(first_a, first_b)
+        && !a.contains(first_b)
+        && !b.contains(first_a)
 }
 
 fn better(a: (NameLikeness, f64), b: (NameLikeness, f64)) -> (NameLikeness, f64) {

@@ -248,3 +248,8 @@ const FORMS: &[&[&str]] = &[
 pub fn same_name(a: &str, b: &str) -> bool {
     FORMS.iter().any(|row| row.contains(&a) && row.contains(&b))
 }
+
+/// Whether a folded given name is in common use: a misspelling seldom is.
+pub fn is_known(name: &str) -> bool {
+    FORMS.iter().any(|row| row.contains(&name))
+}

@@ -13,12 +13,12 @@ use super::name::NameLikeness;
 pub enum Safeguard {
     /// Generation suffixes that differ: Jr and Sr are two persons.
     Suffix,
-    /// Given names that clearly differ: twins, siblings, couples. No other field outweighs it.
+    /// One side has a generation suffix, and the other was born half a generation or more apart.
+    Generation,
+    /// Given names that clearly differ: twins, siblings, couples. Nothing outweighs it.
     GivenName,
     /// Neither given name nor birth date agrees: what does agree, a household shares.
     Household,
-    /// The same name and address, but born half a generation or more apart, and no slip explains it.
-    Generation,
 }
 
 impl Safeguard {
@@ -34,9 +34,9 @@ impl Safeguard {
     pub const fn field(self) -> &'static str {
         match self {
             Self::Suffix => "safeguard.suffix",
+            Self::Generation => "safeguard.generation",
             Self::GivenName => "safeguard.given-name",
             Self::Household => "safeguard.household",
-            Self::Generation => "safeguard.generation",
         }
     }
 }
@@ -44,37 +44,51 @@ impl Safeguard {
 /// Years between two births from which on they are of two generations.
 const GENERATION_YEARS: u16 = 15;
 
+/// How the generation suffixes of two names compare.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Suffixes {
+    /// Both have the same, or neither has one.
+    #[default]
+    Same,
+    /// Only one has one.
+    OneSided,
+    /// Both have one, and they differ.
+    Differ,
+}
+
 /// What the safeguards look at.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Facts {
     pub(crate) given: Option<NameLikeness>,
     pub(crate) family: Option<NameLikeness>,
-    pub(crate) names_exchanged: bool,
-    pub(crate) suffixes_differ: bool,
+    /// Two given names, both in common use, that are not forms of one: alike or not, no misspelling.
+    pub(crate) two_known_given_names: bool,
+    pub(crate) suffixes: Suffixes,
     pub(crate) birth_dates: Option<DateLikeness>,
     pub(crate) years_apart: u16,
-    pub(crate) address_bits: f64,
     pub(crate) shares_identifier: bool,
 }
 
 impl Facts {
     /// The safeguards these facts meet.
     pub(crate) fn safeguards(&self) -> Vec<Safeguard> {
-        let mut met = Vec::new();
-        if self.suffixes_differ {
-            met.push(Safeguard::Suffix);
-        }
-        if self.given_names_conflict() {
-            met.push(Safeguard::GivenName);
-        }
-        if !self.given_names_agree() && !self.birth_dates_agree() {
-            met.push(Safeguard::Household);
-        }
-        if self.birth_dates == Some(DateLikeness::Different) && self.years_apart >= GENERATION_YEARS
-        {
-            met.push(Safeguard::Generation);
-        }
-        met
+        let generations_apart = self.birth_dates == Some(DateLikeness::Different)
+            && self.years_apart >= GENERATION_YEARS;
+        let met = [
+            (Safeguard::Suffix, self.suffixes == Suffixes::Differ),
+            (
+                Safeguard::Generation,
+                self.suffixes == Suffixes::OneSided && generations_apart,
+            ),
+            (Safeguard::GivenName, self.given_names_conflict()),
+            (
+                Safeguard::Household,
+                !self.given_names_agree() && !self.birth_dates_agree(),
+            ),
+        ];
+        met.into_iter()
+            .filter_map(|(safeguard, met)| met.then_some(safeguard))
+            .collect()
     }
 
     /// Names and birth date, or an identifier, agree.
@@ -85,14 +99,12 @@ impl Facts {
     }
 
     fn given_names_conflict(&self) -> bool {
-        let different = |part: Option<NameLikeness>| part == Some(NameLikeness::Different);
-        // Where names were exchanged, either half may be the given name.
-        let clearly = different(self.given) || self.names_exchanged && different(self.family);
-        // Twins are often given names alike: where everything else agrees, likeness is not enough.
-        let perhaps_twins = self.given == Some(NameLikeness::Near)
-            && self.birth_dates == Some(DateLikeness::SameDay)
-            && self.family >= Some(NameLikeness::Close);
-        clearly || perhaps_twins
+        // Twins are often named alike (Jane and Jade): where all else agrees, a likeness that can be
+        // no misspelling counts as a difference.
+        let perhaps_twins = self.two_known_given_names
+            && self.family >= Some(NameLikeness::Close)
+            && self.birth_dates_agree();
+        self.given == Some(NameLikeness::Different) || perhaps_twins
     }
 
     fn given_names_agree(&self) -> bool {

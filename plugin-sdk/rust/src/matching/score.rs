@@ -7,10 +7,11 @@ use serde::Deserialize;
 
 use super::address::{self, Address};
 use super::compare::{DateLikeness, Likeness, dates};
-use super::name::{Name, NameLikeness, family_names, given_names};
+use super::name::{Name, NameLikeness, family_names, given_names, two_known_names};
+use super::nickname::is_known;
 use super::normalise::compact;
 use super::person::{Keyed, Person};
-use super::safeguards::{Facts, Safeguard};
+use super::safeguards::{Facts, Safeguard, Suffixes};
 use super::weight;
 use crate::{Agreement, FieldEvidence, Grade};
 
@@ -155,7 +156,7 @@ pub fn compare(a: &Person, b: &Person) -> Comparison {
     } else {
         evidence.push(missing("gender"));
     }
-    addresses(a, b, &mut facts, &mut evidence);
+    addresses(a, b, &mut evidence);
 
     let phone = share(&a.phones, &b.phones);
     evidence.push(shared("contact.phone", phone, weight::phone));
@@ -232,8 +233,8 @@ fn names(a: &Person, b: &Person, facts: &mut Facts, evidence: &mut Vec<FieldEvid
     }
     facts.given = best.given.map(|part| part.0);
     facts.family = best.family.map(|part| part.0);
-    facts.names_exchanged = best.exchanged;
-    facts.suffixes_differ = best.suffixes_differ;
+    facts.two_known_given_names = best.two_known_given_names;
+    facts.suffixes = best.suffixes;
 }
 
 /// Two names laid beside each other, straight or with given and family name exchanged.
@@ -241,29 +242,55 @@ struct NamePair {
     given: Option<(NameLikeness, f64)>,
     family: Option<(NameLikeness, f64)>,
     exchanged: bool,
-    suffixes_differ: bool,
+    two_known_given_names: bool,
+    suffixes: Suffixes,
 }
 
 impl NamePair {
     fn of(a: &Name, b: &Name) -> Self {
-        let suffixes_differ = matches!((a.suffix, b.suffix), (Some(x), Some(y)) if x != y);
         let straight = Self {
             given: given_names(&a.given, &b.given),
             family: family_names(&a.family, &b.family),
             exchanged: false,
-            suffixes_differ,
+            two_known_given_names: two_known_names(&a.given, &b.given),
+            suffixes: match (a.suffix, b.suffix) {
+                (Some(x), Some(y)) if x != y => Suffixes::Differ,
+                (Some(_), None) | (None, Some(_)) => Suffixes::OneSided,
+                _ => Suffixes::Same,
+            },
         };
-        let (given_a, given_b) = (compact(&a.given.concat()), compact(&b.given.concat()));
-        let exchanged = Self {
-            given: family_names(&given_a, &b.family),
-            family: family_names(&a.family, &given_b),
-            exchanged: true,
-            suffixes_differ,
-        };
+        let exchanged = Self::exchanged(a, b, straight.suffixes);
         if exchanged.bits() > straight.bits() {
             exchanged
         } else {
             straight
+        }
+    }
+
+    fn exchanged(a: &Name, b: &Name, suffixes: Suffixes) -> Self {
+        let given_a = compact(&a.given.concat());
+        let given_b = compact(&b.given.concat());
+        // Which of the two comparisons is the one of given names? It matters where they disagree: a
+        // family name in common, beside two given names, is what relatives look like.
+        let one = (family_names(&given_a, &b.family), is_known(&given_a));
+        let other = (family_names(&a.family, &given_b), is_known(&given_b));
+        let likeness = |part: Option<(NameLikeness, f64)>| part.map(|(likeness, _)| likeness);
+        let (better, worse) = if likeness(one.0) >= likeness(other.0) {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        let (given, family) = if better.1 {
+            (better.0, worse.0)
+        } else {
+            (worse.0, better.0)
+        };
+        Self {
+            given,
+            family,
+            exchanged: true,
+            two_known_given_names: false,
+            suffixes,
         }
     }
 
@@ -280,7 +307,8 @@ impl NamePair {
 
     /// Of several names of a person, suffixes that differ make a pair the last choice.
     fn rank(&self) -> f64 {
-        self.bits() - if self.suffixes_differ { 100.0 } else { 0.0 }
+        let differ = self.suffixes == Suffixes::Differ;
+        self.bits() - if differ { 100.0 } else { 0.0 }
     }
 }
 
@@ -330,7 +358,7 @@ const ADDRESS_PARTS: [Part; 5] = [
     ("contact.address.state", address::states, weight::state),
 ];
 
-fn addresses(a: &Person, b: &Person, facts: &mut Facts, evidence: &mut Vec<FieldEvidence>) {
+fn addresses(a: &Person, b: &Person, evidence: &mut Vec<FieldEvidence>) {
     let pairs = a
         .addresses
         .iter()
@@ -352,7 +380,6 @@ fn addresses(a: &Person, b: &Person, facts: &mut Facts, evidence: &mut Vec<Field
     let limited = sum.clamp(*weight::ADDRESS_BITS.start(), *weight::ADDRESS_BITS.end());
     // The parts share what the limit leaves.
     let scale = if sum == 0.0 { 1.0 } else { limited / sum };
-    facts.address_bits = limited;
     for ((field, ..), part) in ADDRESS_PARTS.iter().zip(parts) {
         evidence.push(match part {
             Some((likeness, similarity, bits)) => FieldEvidence {

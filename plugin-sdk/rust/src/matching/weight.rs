@@ -37,42 +37,42 @@ impl Outcome {
     }
 }
 
-/// Given names. *u*: the sum of squared frequencies is 0.005 in Febrl and 0.005 to 0.01 in census
-/// tables; initials agree once in twelve.
+/// Given names. *u*: 0.004 in Febrl, 0.005 to 0.01 in census tables; initials agree once in twelve,
+/// but few registers hold initials.
 pub const fn given(likeness: NameLikeness) -> Outcome {
     match likeness {
-        NameLikeness::Equal => Outcome::new(0.72, 0.0075),
-        NameLikeness::Close => Outcome::new(0.15, 0.008),
+        NameLikeness::Equal => Outcome::new(0.74, 0.006),
+        NameLikeness::Close => Outcome::new(0.13, 0.004),
         NameLikeness::Initial => Outcome::new(0.02, 0.012),
-        NameLikeness::Near => Outcome::new(0.02, 0.03),
-        NameLikeness::Different => Outcome::new(0.08, 0.95),
+        NameLikeness::Near => Outcome::new(0.006, 0.006),
+        NameLikeness::Different => Outcome::new(0.10, 0.97),
     }
 }
 
-/// Family names. *u* as for given names; a different family name weighs less than it would by
-/// Febrl alone, since people marry.
+/// Family names. *u* as for given names. A different one says little against: people marry.
 pub const fn family(likeness: NameLikeness) -> Outcome {
     match likeness {
-        NameLikeness::Equal => Outcome::new(0.72, 0.0055),
-        NameLikeness::Close => Outcome::new(0.16, 0.006),
+        NameLikeness::Equal => Outcome::new(0.72, 0.005),
+        NameLikeness::Close => Outcome::new(0.16, 0.0015),
         NameLikeness::Initial => Outcome::new(0.01, 0.01),
-        NameLikeness::Near => Outcome::new(0.02, 0.025),
-        NameLikeness::Different => Outcome::new(0.09, 0.96),
+        NameLikeness::Near => Outcome::new(0.006, 0.003),
+        NameLikeness::Different => Outcome::new(0.10, 0.98),
     }
 }
 
-/// What it costs to suppose that given and family name were exchanged: one record in twenty-five.
-pub const EXCHANGED_NAMES_BITS: f64 = -4.6;
+/// What it costs to suppose that given and family name were exchanged: 6 records in 100.
+pub const EXCHANGED_NAMES_BITS: f64 = -4.1;
 
-/// Birth dates. *u*: 70 years of 365 days; about 35 days lie within one slip of a date.
+/// Birth dates. *u*: 70 years of 365 days; about 35 days lie within one slip of a date. *m* of a slip
+/// is raised, since Febrl's copies lose most of theirs: a slip that leaves no date leaves no value.
 pub const fn birth_date(likeness: DateLikeness) -> Outcome {
     match likeness {
-        DateLikeness::SameDay => Outcome::new(0.93, 4.0e-5),
+        DateLikeness::SameDay => Outcome::new(0.94, 4.0e-5),
         DateLikeness::SameMonth => Outcome::new(0.96, 1.2e-3),
         DateLikeness::SameYear => Outcome::new(0.97, 1.5e-2),
-        DateLikeness::Slip => Outcome::new(0.035, 1.4e-3),
-        DateLikeness::Overlap => Outcome::new(0.006, 4.0e-3),
-        DateLikeness::Different => Outcome::new(0.025, 0.98),
+        DateLikeness::Slip => Outcome::new(0.025, 1.3e-3),
+        DateLikeness::Overlap => Outcome::new(0.005, 3.0e-3),
+        DateLikeness::Different => Outcome::new(0.03, 0.99),
     }
 }
 
@@ -80,39 +80,39 @@ pub const fn birth_date(likeness: DateLikeness) -> Outcome {
 /// or an estate.
 pub const fn street(likeness: Likeness) -> Outcome {
     match likeness {
-        Likeness::Equal => Outcome::new(0.70, 6.0e-4),
-        Likeness::Close => Outcome::new(0.15, 4.0e-4),
-        Likeness::Near => Outcome::new(0.03, 4.0e-3),
-        Likeness::Different => Outcome::new(0.12, 0.99),
+        Likeness::Equal => Outcome::new(0.80, 1.0e-3),
+        Likeness::Close => Outcome::new(0.08, 5.0e-4),
+        Likeness::Near => Outcome::new(0.006, 6.0e-3),
+        Likeness::Different => Outcome::new(0.11, 0.99),
     }
 }
 
-/// House numbers. *u*: numbers are small; about one in fifty agrees.
+/// House numbers. *u*: numbers are small; about one in seventy agrees.
 pub const fn house_number(likeness: Likeness) -> Outcome {
     match likeness {
-        Likeness::Equal => Outcome::new(0.80, 0.02),
-        Likeness::Close => Outcome::new(0.04, 0.05),
-        Likeness::Near | Likeness::Different => Outcome::new(0.16, 0.93),
+        Likeness::Equal => Outcome::new(0.80, 0.015),
+        Likeness::Close => Outcome::new(0.02, 0.005),
+        Likeness::Near | Likeness::Different => Outcome::new(0.18, 0.98),
     }
 }
 
-/// Postal codes. *u*: the sum of squared frequencies is 0.0015 in Febrl.
+/// Postal codes. *u*: 0.001 in Febrl, which spreads its people over a continent.
 pub const fn postal_code(likeness: Likeness) -> Outcome {
     match likeness {
-        Likeness::Equal => Outcome::new(0.80, 0.002),
-        Likeness::Close => Outcome::new(0.08, 0.015),
+        Likeness::Equal => Outcome::new(0.78, 0.002),
+        Likeness::Close => Outcome::new(0.12, 0.015),
         Likeness::Near => Outcome::new(0.01, 0.02),
-        Likeness::Different => Outcome::new(0.11, 0.96),
+        Likeness::Different => Outcome::new(0.09, 0.96),
     }
 }
 
-/// Towns and suburbs. *u*: 0.0017 in Febrl, more where a register serves one town.
+/// Towns and suburbs. *u*: 0.001 in Febrl, more where a register serves one town.
 pub const fn city(likeness: Likeness) -> Outcome {
     match likeness {
-        Likeness::Equal => Outcome::new(0.70, 0.004),
-        Likeness::Close => Outcome::new(0.16, 0.004),
-        Likeness::Near => Outcome::new(0.02, 0.01),
-        Likeness::Different => Outcome::new(0.12, 0.98),
+        Likeness::Equal => Outcome::new(0.74, 0.004),
+        Likeness::Close => Outcome::new(0.15, 0.001),
+        Likeness::Near => Outcome::new(0.01, 0.002),
+        Likeness::Different => Outcome::new(0.10, 0.99),
     }
 }
 
@@ -120,14 +120,14 @@ pub const fn city(likeness: Likeness) -> Outcome {
 pub const fn state(likeness: Likeness) -> Outcome {
     match likeness {
         Likeness::Equal => Outcome::new(0.93, 0.22),
-        Likeness::Close => Outcome::new(0.02, 0.06),
-        Likeness::Near | Likeness::Different => Outcome::new(0.05, 0.72),
+        Likeness::Close => Outcome::new(0.02, 0.018),
+        Likeness::Near | Likeness::Different => Outcome::new(0.05, 0.76),
     }
 }
 
 /// The most and the least that all parts of an address may weigh together. They depend on each other
 /// (whoever moves changes all of them, and a whole household shares them), so their sum overstates.
-pub const ADDRESS_BITS: std::ops::RangeInclusive<f64> = -5.0..=14.0;
+pub const ADDRESS_BITS: std::ops::RangeInclusive<f64> = -5.0..=15.0;
 
 /// Gender.
 pub const fn gender(equal: bool) -> Outcome {

@@ -22,7 +22,7 @@ struct Row {
 }
 
 /// The server.
-pub struct FhirServer {
+pub(crate) struct FhirServer {
     rows: Vec<Row>,
 }
 
@@ -44,7 +44,7 @@ fn telecom(resource: &Value, system: &str) -> Vec<String> {
 }
 
 impl FhirServer {
-    pub fn new(resources: impl IntoIterator<Item = Value>) -> Self {
+    pub(crate) fn new(resources: impl IntoIterator<Item = Value>) -> Self {
         let rows = resources.into_iter().map(|resource| {
             let address: Vec<String> = ["line", "city", "state", "postalCode", "country"]
                 .iter()
@@ -71,7 +71,7 @@ impl FhirServer {
         }
     }
 
-    pub fn answer(&self, request: &Request) -> Result<Response, BackendError> {
+    pub(crate) fn answer(&self, request: &Request) -> Result<Response, BackendError> {
         if let Some(id) = request.path.strip_prefix("Patient/") {
             let found = self.rows.iter().find(|row| row.resource["id"] == *id);
             return Ok(match found {
@@ -83,10 +83,8 @@ impl FhirServer {
         let mut count = 10;
         let mut found: Vec<&Row> = self.rows.iter().collect();
         for (name, value) in &request.query {
-            let starts = |values: &[String]| {
-                let value = fold(value);
-                values.iter().any(|text| text.starts_with(&value))
-            };
+            let folded = fold(value);
+            let starts = |values: &[String]| values.iter().any(|text| text.starts_with(&folded));
             match name.as_str() {
                 "_count" => count = value.parse().unwrap(),
                 "family" => found.retain(|row| starts(&row.family)),
@@ -97,7 +95,7 @@ impl FhirServer {
                 "address-postalcode" => found.retain(|row| starts(&row.postal_code)),
                 "phone" => found.retain(|row| row.phone.contains(value)),
                 "email" => found.retain(|row| row.email.contains(value)),
-                "identifier" => found.retain(|row| row.identifier.contains(&fold(value))),
+                "identifier" => found.retain(|row| row.identifier.contains(&folded)),
                 other => panic!("no such parameter: {other}"),
             }
         }
