@@ -274,7 +274,7 @@ fn workflow(exchange: &Exchange) -> Option<Uuid> {
 
 fn expected(fate: Fate, answer: &Answer, first: Option<Uuid>) -> bool {
     match (fate, answer) {
-        (_, Answer::Broken(_)) => false,
+        (_, Answer::Broken(_)) | (Fate::Refused(_), Answer::Workflow { .. }) => false,
         (Fate::Accepted, Answer::Workflow { replayed, .. }) => !replayed,
         // A validator may find a slip of the pen.
         (Fate::Accepted, Answer::Refused { status, .. }) => *status == 422,
@@ -284,6 +284,5 @@ fn expected(fate: Fate, answer: &Answer, first: Option<Uuid>) -> bool {
         (Fate::Second, Answer::Workflow { id, .. }) => Some(*id) != first,
         (Fate::Second, Answer::Refused { status, .. }) => matches!(status, 409 | 422),
         (Fate::Refused(statuses), Answer::Refused { status, .. }) => statuses.contains(status),
-        (Fate::Refused(_), Answer::Workflow { .. }) => false,
     }
 }

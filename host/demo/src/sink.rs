@@ -196,26 +196,20 @@ impl Sink {
 
 impl Book {
     fn tell(&mut self, workflow: Uuid, told: Told, at: Instant) {
-        match self.received.get_mut(&workflow) {
-            Some(received) => {
-                // After a choice was required anything may follow; after the end only the same.
-                let open = received.told == Told::ChoiceRequired || told == Told::ChoiceRequired;
-                received.contradicted |= !open && received.told != told;
-                if told != Told::ChoiceRequired {
-                    received.told = told;
-                }
-            }
-            None => {
-                let contradicted = false;
-                self.received.insert(
-                    workflow,
-                    Received {
-                        told,
-                        at,
-                        contradicted,
-                    },
-                );
-            }
+        let Some(received) = self.received.get_mut(&workflow) else {
+            let received = Received {
+                told,
+                at,
+                contradicted: false,
+            };
+            self.received.insert(workflow, received);
+            return;
+        };
+        // After a choice was required anything may follow; after the end only the same.
+        let open = received.told == Told::ChoiceRequired || told == Told::ChoiceRequired;
+        received.contradicted |= !open && received.told != told;
+        if told != Told::ChoiceRequired {
+            received.told = told;
         }
     }
 }

@@ -153,9 +153,45 @@ async fn add_backend(
     Ok(())
 }
 
-/// The names by which the directory calls things.
+/// The directory for `search-rest`: how to ask it, and what it calls things. No field stands in all
+/// of the searches, so that one wrong field hides nobody.
 fn directory_mapping() -> Value {
-    json!({})
+    let search = |body: Value| json!({"path": "people/search", "method": "post", "body": body});
+    let born = "{dob.year}-{dob.month}-{dob.day}";
+    json!({
+        "searches": [
+            {
+                "path": "people/search",
+                "method": "post",
+                "body": {"born": born},
+                "narrower": [
+                    search(json!({"born": born, "last": "{family:1}"})),
+                    search(json!({"born": born, "first": "{given:1}"})),
+                ],
+            },
+            search(json!({"last": "{family:4}", "first": "{given:2}"})),
+            search(json!({"zip": "{postal_code}", "first": "{given:1}"})),
+            search(json!({"zip": "{postal_code}", "last": "{family:2}"})),
+        ],
+        "results": "/hits",
+        "truncated": {"flag": "/more"},
+        "record": {
+            "id": "/ref",
+            "given": ["/firstName", "/middle"],
+            "family": "/lastName",
+            "suffix": "/suffix",
+            "gender": "/sex",
+            "dob": "/born",
+            "address_line": "/home/street",
+            "city": "/home/town",
+            "state": "/home/region",
+            "postal_code": "/home/zip",
+            "phone": "/tel",
+            "email": "/mail",
+        },
+        "date-format": "DD.MM.YYYY",
+        "details": {"path": "people/{id}"},
+    })
 }
 
 async fn add_customer(

@@ -99,8 +99,8 @@ impl Slip {
                 }
             }
             Self::Capitals => {
-                on(&mut person.given, |name| name.to_uppercase());
-                on(&mut person.family, |name| name.to_uppercase());
+                on(&mut person.given, str::to_uppercase);
+                on(&mut person.family, str::to_uppercase);
             }
             Self::NoAccents => {
                 on(&mut person.given, plain);
