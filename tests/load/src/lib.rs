@@ -1,1 +1,0 @@
-//! The benchmark: Patchbay beside the floors it is measured against.
