@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use jiff::civil::date;
 use patchbay_demo::people::{Person, generate};
 
-fn by_home(
-    people: &[Person],
-) -> HashMap<(Option<String>, Vec<String>, Option<String>), Vec<&Person>> {
+/// Family name, address lines and postal code.
+type Home = (Option<String>, Vec<String>, Option<String>);
+
+fn by_home(people: &[Person]) -> HashMap<Home, Vec<&Person>> {
     let mut homes: HashMap<_, Vec<&Person>> = HashMap::new();
     for person in people {
         let key = (
