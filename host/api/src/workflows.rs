@@ -1,5 +1,7 @@
 //! What can be seen of workflows.
 
+use std::fmt;
+
 use patchbay_workflow::{
     Actor, Blame, CustomerId, EventId, Failure, Outcome as DomainOutcome, PluginRef, RequestId,
     RequestType, Sensitive, Settled, Status, TimelineEntry, Workflow, WorkflowId,
@@ -156,6 +158,45 @@ pub struct WorkflowDetail {
     pub attempts: Vec<AttemptLine>,
 }
 
+/// Who caused a transition. A type of its own: the domain's is part of the stored format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum ActorView {
+    /// The customer, through the API.
+    Customer,
+    /// A worker, processing or delivering.
+    Worker,
+    /// The reconciler.
+    Reconciler,
+    /// An operator.
+    Operator {
+        /// The name of their credentials.
+        name: String,
+    },
+}
+
+impl From<&Actor> for ActorView {
+    fn from(actor: &Actor) -> Self {
+        match actor {
+            Actor::Customer => Self::Customer,
+            Actor::Worker => Self::Worker,
+            Actor::Reconciler => Self::Reconciler,
+            Actor::Operator(name) => Self::Operator { name: name.clone() },
+        }
+    }
+}
+
+impl fmt::Display for ActorView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Customer => f.write_str("customer"),
+            Self::Worker => f.write_str("worker"),
+            Self::Reconciler => f.write_str("reconciler"),
+            Self::Operator { name } => write!(f, "operator {name}"),
+        }
+    }
+}
+
 /// One transition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -168,7 +209,7 @@ pub struct TimelineLine {
     /// The state after.
     pub to: Status,
     /// Who.
-    pub actor: Actor,
+    pub actor: ActorView,
     /// A stable code for what was done.
     pub reason: String,
     /// What went wrong, where something did.
@@ -186,7 +227,7 @@ impl From<&TimelineEntry> for TimelineLine {
             at: entry.at.to_string(),
             from: entry.from,
             to: entry.to,
-            actor: entry.actor.clone(),
+            actor: ActorView::from(&entry.actor),
             reason: entry.reason.clone(),
             failure: entry.failure.as_ref().map(FailureView::from),
             detail: None,
