@@ -102,7 +102,7 @@ impl Disk {
                         }
                     }
                 }
-                (_, change) => change.apply(&mut image),
+                _ => change.apply(&mut image),
             }
         }
         image

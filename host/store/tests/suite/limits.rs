@@ -5,6 +5,9 @@ use patchbay_store::engine::{AtomicOp, EngineError, KeyRange, Transaction};
 
 use super::{Subject, refused};
 
+/// Writes that a commit must refuse.
+type Wish<'a> = &'a dyn Fn(&mut dyn Transaction);
+
 pub async fn sizes_at_the_limit_are_taken(subject: Subject) {
     let key = longest_key(&subject);
     let value = vec![7; VALUE_BYTES];
@@ -27,7 +30,7 @@ pub async fn larger_ones_are_refused(subject: Subject) {
     let long_key = [longest_key(&subject), vec![b'x']].concat();
     let long_value = vec![7; VALUE_BYTES + 1];
     let value = vec![7; VALUE_BYTES];
-    let cases: [(&str, &dyn Fn(&mut dyn Transaction)); 6] = [
+    let cases: [(&str, Wish<'_>); 6] = [
         ("key", &|tx| tx.set(&long_key, b"")),
         ("value", &|tx| tx.set(&key, &long_value)),
         ("operand", &|tx| tx.atomic(&key, AtomicOp::Max, &long_value)),
@@ -61,7 +64,7 @@ pub async fn larger_ones_are_refused(subject: Subject) {
 }
 
 pub async fn reserved_keys_are_refused(subject: Subject) {
-    let cases: [&dyn Fn(&mut dyn Transaction); 3] = [
+    let cases: [Wish<'_>; 3] = [
         &|tx| tx.set(b"\xff", b""),
         &|tx| tx.clear_range(&KeyRange::new(subject.key("a"), &b"\xff\x00"[..])),
         &|tx| tx.set_versionstamped(b"\xff", b"", b""),

@@ -6,9 +6,18 @@ use tokio::task::JoinSet;
 
 use super::{Subject, first, refused, snapshot};
 
+/// A name, the operation, the value before, the operand, the value after.
+type Case = (
+    &'static str,
+    AtomicOp,
+    Option<&'static [u8]>,
+    &'static [u8],
+    &'static [u8],
+);
+
 pub async fn atomics_add_and_max(subject: Subject) {
     use AtomicOp::{Add, Max};
-    let cases: [(&str, AtomicOp, Option<&[u8]>, &[u8], &[u8]); 12] = [
+    let cases: [Case; 12] = [
         ("missing", Add, None, &[5, 0], &[5, 0]),
         ("carries", Add, Some(&[255, 1]), &[1, 0], &[0, 2]),
         ("wraps", Add, Some(&[255, 255]), &[2, 0], &[1, 0]),
