@@ -162,38 +162,42 @@ impl Watches {
         ranges: &[KeyRange],
         current: impl Fn(&[u8]) -> Result<Option<Bytes>, EngineError>,
     ) -> Result<(), EngineError> {
-        let mut state = self.state.lock();
-        if state.by_key.is_empty() {
-            return Ok(());
-        }
-        let mut touched: Vec<Bytes> = keys
-            .iter()
-            .filter(|key| state.by_key.contains_key(*key))
-            .cloned()
-            .collect();
-        for range in ranges.iter().filter(|range| !range.is_empty()) {
-            let inside = state.by_key.range::<[u8], _>(range.bounds());
-            touched.extend(inside.map(|(key, _)| key.clone()));
-        }
-        for key in touched {
-            // A key may have been touched twice.
+        for key in self.touched(keys, ranges) {
+            // Without the lock: a read that fails ends all watches.
+            let value = current(&key)?;
+            let mut state = self.state.lock();
             let Some(waiting) = state.by_key.remove(&key) else {
                 continue;
             };
-            let value = current(&key)?;
             let (fired, kept): (Vec<_>, Vec<_>) =
                 waiting.into_iter().partition(|watch| match &watch.seen {
                     Seen::Value(seen) => *seen != value,
                     Seen::Long => true,
                 });
-            for watch in fired {
-                let _ = watch.fire.send(Ok(()));
-            }
             if !kept.is_empty() {
                 state.by_key.insert(key, kept);
             }
+            drop(state);
+            for watch in fired {
+                let _ = watch.fire.send(Ok(()));
+            }
         }
         Ok(())
+    }
+
+    /// The watched keys among those written.
+    fn touched(&self, keys: &[Bytes], ranges: &[KeyRange]) -> Vec<Bytes> {
+        let state = self.state.lock();
+        if state.by_key.is_empty() {
+            return Vec::new();
+        }
+        let watched = keys.iter().filter(|key| state.by_key.contains_key(*key));
+        let mut touched: Vec<Bytes> = watched.cloned().collect();
+        for range in ranges.iter().filter(|range| !range.is_empty()) {
+            let inside = state.by_key.range::<[u8], _>(range.bounds());
+            touched.extend(inside.map(|(key, _)| key.clone()));
+        }
+        touched
     }
 
     /// Gives the error to all watches, and to all that will be asked for.
