@@ -43,8 +43,8 @@ pub fn email(text: &str) -> Result<String, EmailError> {
     if text.len() > 254 || local.len() > 64 {
         return Err(EmailError::TooLong);
     }
-    let in_atom = |c: char| c.is_alphanumeric() || "!#$%&'*+/=?^_`{|}~-".contains(c);
-    let is_atom = |atom: &str| !atom.is_empty() && atom.chars().all(in_atom);
+    let fits_local = |c: char| c.is_alphanumeric() || "!#$%&'*+/=?^_`{|}~-".contains(c);
+    let is_atom = |atom: &str| !atom.is_empty() && atom.chars().all(fits_local);
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.chars().all(|c| c.is_alphanumeric() || c == '-')

@@ -121,10 +121,10 @@ impl MockHost {
             Ok(date) => date,
             Err(error) => panic!("MockHost::today: {error}"),
         };
-        match u64::try_from(date.days_since_epoch()) {
-            Ok(days) => self.now(days * 86_400_000),
-            Err(_) => panic!("MockHost::today: the host's clock starts in 1970"),
-        }
+        let Ok(days) = u64::try_from(date.days_since_epoch()) else {
+            panic!("MockHost::today: the host's clock starts in 1970");
+        };
+        self.now(days * 86_400_000)
     }
 
     /// Sets the clock, in milliseconds since 1970-01-01T00:00:00Z.

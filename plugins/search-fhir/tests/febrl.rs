@@ -138,7 +138,7 @@ struct Answer {
 
 fn link(server: &Rc<FhirServer>, request: Value) -> Answer {
     let server = Rc::clone(server);
-    let host = MockHost::new().backend(move |request| server.answer(request));
+    let host = MockHost::new().backend(move |request| Ok(server.answer(request)));
     let query = Query {
         request,
         attempt_id: "attempt".to_owned(),

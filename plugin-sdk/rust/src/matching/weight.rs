@@ -3,11 +3,13 @@
 //! After Fellegi and Sunter, "A Theory for Record Linkage" (JASA 64, 1969): an outcome that occurs with
 //! probability *m* among records of one person and *u* among records of two weighs log2(*m* / *u*).
 //!
-//! The *m* are rates of agreement seen in the third Febrl data set (Christen 2005; 3,000 corrupted
-//! copies of 2,000 persons), with two corrections towards real registers: people move, so that a wholly
-//! different address or telephone number is commoner than there; and rates are rounded, since no
-//! register has exactly these. The *u* are counted or reasoned, as noted beside each. Febrl's first and
-//! second set played no part in choosing them.
+//! The *m* are rates of agreement counted in the third Febrl data set (Christen 2005; 3,000 corrupted
+//! copies of 2,000 persons), rounded, with one correction towards real registers: people move, so that
+//! a wholly different address or telephone number is commoner than there. The *u* were counted over
+//! pairs of two of its persons, or reasoned, as noted beside each.
+//!
+//! Febrl's other two sets were looked at while the limits below and the safeguards were chosen: what is
+//! measured on them is not what unseen data would give.
 
 use super::compare::{DateLikeness, Likeness};
 use super::name::NameLikeness;
@@ -126,7 +128,8 @@ pub const fn state(likeness: Likeness) -> Outcome {
 }
 
 /// The most and the least that all parts of an address may weigh together. They depend on each other
-/// (whoever moves changes all of them, and a whole household shares them), so their sum overstates.
+/// (whoever moves changes all of them, and a whole household shares them), so their sum overstates. The
+/// most is what "the same household" says: two or three of a register of 100,000.
 pub const ADDRESS_BITS: std::ops::RangeInclusive<f64> = -5.0..=15.0;
 
 /// Gender.

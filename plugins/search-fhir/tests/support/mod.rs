@@ -5,7 +5,7 @@
 //! Several parameters must all match. No fuzziness of any kind.
 
 use patchbay_plugin::matching::normalise::fold;
-use patchbay_plugin::{BackendError, Request, Response};
+use patchbay_plugin::{Request, Response};
 use serde_json::{Value, json};
 
 struct Row {
@@ -71,13 +71,13 @@ impl FhirServer {
         }
     }
 
-    pub(crate) fn answer(&self, request: &Request) -> Result<Response, BackendError> {
+    pub(crate) fn answer(&self, request: &Request) -> Response {
         if let Some(id) = request.path.strip_prefix("Patient/") {
             let found = self.rows.iter().find(|row| row.resource["id"] == *id);
-            return Ok(match found {
+            return match found {
                 Some(row) => Response::json_body(200, &row.resource),
                 None => Response::json_body(404, &json!({"resourceType": "OperationOutcome"})),
-            });
+            };
         }
         assert_eq!(request.path, "Patient");
         let mut count = 10;
@@ -111,6 +111,6 @@ impl FhirServer {
         if total > count {
             bundle["link"] = json!([{"relation": "next", "url": "Patient?page=2"}]);
         }
-        Ok(Response::json_body(200, &bundle))
+        Response::json_body(200, &bundle)
     }
 }
