@@ -51,7 +51,10 @@ impl From<EngineError> for StoreError {
         match error {
             EngineError::Unavailable(why) | EngineError::Poisoned(why) => Self::Unavailable(why),
             EngineError::TooLarge { what, size, limit } => Self::TooLarge { what, size, limit },
-            retryable => Self::Retry(retryable),
+            EngineError::ReservedKey => Self::Corrupt("key"),
+            retryable @ (EngineError::Conflict
+            | EngineError::TooOld
+            | EngineError::MaybeCommitted) => Self::Retry(retryable),
         }
     }
 }

@@ -80,7 +80,7 @@ impl Bench {
         let idempotency = Idempotency {
             key: KeyedHash::from_bytes([key; 16]),
             fingerprint: KeyedHash::from_bytes([body; 16]),
-            expires_at: now.after(Duration::from_secs(24 * 60 * 60)),
+            expires_at: now.after(Duration::from_hours(24)),
         };
         Accept {
             workflow,
@@ -246,7 +246,7 @@ async fn one_key_makes_one_workflow_however_often_it_comes_at_once() {
     bench.accepted("south", 1, 1).await;
 
     // A day later the key is free, whether or not its record was removed yet.
-    bench.clock.advance(Duration::from_secs(25 * 60 * 60));
+    bench.clock.advance(Duration::from_hours(25));
     let accept = bench.accept("north", 1, 1, 9);
     let look_up = LookUp {
         customer: &accept.workflow.customer,
@@ -354,7 +354,7 @@ async fn a_patients_events_are_told_in_their_order() {
     // Only the first may go, also when it has to be tried again.
     let delivery = bench.lease_one(QueueKind::Delivery).await;
     assert_eq!(delivery.item.workflow, first.id);
-    let later = bench.now().after(Duration::from_secs(60));
+    let later = bench.now().after(Duration::from_mins(1));
     assert_eq!(bench.told(&delivery, Told::Again(later)).await, None);
     assert!(bench.lease(QueueKind::Delivery, 9).await.leases.is_empty());
     bench.clock.advance(Duration::from_secs(61));
@@ -447,14 +447,14 @@ async fn a_missing_item_is_put_back_and_a_waiting_one_is_left_alone() {
         workflow: workflow.id,
         now: bench.now(),
         most_executions: 5,
-        again: Duration::from_secs(60),
+        again: Duration::from_mins(1),
     };
     assert_eq!(
         bench.db.run(&mend(&bench)).await.unwrap(),
         Finding::Moved,
         "not overdue yet"
     );
-    bench.clock.advance(Duration::from_secs(8 * 60));
+    bench.clock.advance(Duration::from_mins(8));
     assert_eq!(bench.db.run(&mend(&bench)).await.unwrap(), Finding::Waiting);
 
     bench.db.run(&Steal(workflow.id)).await.unwrap();
@@ -595,7 +595,7 @@ proptest! {
                 let items = bench.db.run(&CheckQueue(customers.clone())).await.unwrap();
                 assert_eq!(items, Ok(open), "every open workflow has one item");
             }
-            bench.clock.advance(Duration::from_secs(600));
+            bench.clock.advance(Duration::from_mins(10));
             while open > 0 {
                 let batch = bench.lease(QueueKind::Work, 8).await;
                 assert!(!batch.leases.is_empty(), "{open} cannot be found");
