@@ -9,9 +9,10 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
 
 use hmac::{Hmac, KeyInit, Mac};
-use patchbay_workflow::PluginDigest;
+use patchbay_workflow::{PluginDigest, Timestamp};
 use sha2::Sha256;
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -19,6 +20,8 @@ use wasmtime::component::Component;
 use crate::compile::ARTIFACT_BYTES;
 
 const MAGIC: &[u8; 8] = b"PBCWASM1";
+const TEMPORARY: &str = "tmp";
+const ABANDONED: Duration = Duration::from_hours(1);
 const MAC_BYTES: usize = 32;
 const HEADER_BYTES: usize = MAGIC.len() + MAC_BYTES;
 
@@ -51,16 +54,30 @@ pub(crate) enum CacheError {
 }
 
 impl Cache {
-    /// Opens the directory, making it (0700) where there is none.
+    /// Opens the directory, making it (0700) where there is none, and removes what a killed process
+    /// left unfinished.
     pub(crate) fn open(
         directory: PathBuf,
         key: [u8; 32],
         compatibility: [u8; 32],
+        now: Timestamp,
     ) -> io::Result<Self> {
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&directory)?;
+        for entry in fs::read_dir(&directory)? {
+            let entry = entry?;
+            if entry
+                .path()
+                .extension()
+                .is_some_and(|kind| kind == TEMPORARY)
+                && is_abandoned(&entry.metadata()?, now)
+            {
+                // Another process may be faster.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
         Ok(Self {
             directory,
             key,
@@ -136,7 +153,7 @@ impl Cache {
     pub(crate) fn write(&self, digest: &PluginDigest, sealed: &Sealed) -> io::Result<()> {
         let path = self.path(digest);
         let unique = self.written.fetch_add(1, Ordering::Relaxed);
-        let temporary = path.with_extension(format!("{}-{unique}.tmp", std::process::id()));
+        let temporary = path.with_extension(format!("{}-{unique}.{TEMPORARY}", std::process::id()));
         let result = write_synced(&temporary, &sealed.0)
             .and_then(|()| fs::rename(&temporary, &path))
             .and_then(|()| File::open(&self.directory)?.sync_all());
@@ -158,6 +175,18 @@ impl Cache {
         mac.update(code);
         mac
     }
+}
+
+/// A file that is written takes seconds; another process may be at it right now.
+fn is_abandoned(metadata: &fs::Metadata, now: Timestamp) -> bool {
+    metadata
+        .modified()
+        .ok()
+        .and_then(|modified| modified.duration_since(UNIX_EPOCH).ok())
+        .is_some_and(|modified| {
+            let modified = Timestamp::from_millis(0).after(modified);
+            now.since(modified) > ABANDONED
+        })
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {

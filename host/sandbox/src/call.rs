@@ -76,7 +76,7 @@ impl Runner {
         let state = store.data();
         let result = match ended {
             Some(Ok(answer)) => check(answer),
-            Some(Err(error)) => Err(self.explain(state, &error)),
+            Some(Err(error)) => Err(explain(state, &error)),
             None if state.in_backend => Err(CallError::BackendTimeout),
             None => Err(CallError::WallTimeout),
         };
@@ -127,22 +127,22 @@ impl Runner {
         });
         store
     }
+}
 
-    /// Finds out what ended a guest. The runtime's own text goes to the guest's output.
-    fn explain(&self, state: &CallState, error: &wasmtime::Error) -> CallError {
-        if error.is::<PoolConcurrencyLimitError>() {
-            return CallError::Busy;
-        }
-        state.output.trap(&format!("{error:?}"));
-        if error.is::<CpuExhausted>() {
-            CallError::CpuExhausted
-        } else if state.limiter.refused() {
-            CallError::OutOfMemory
-        } else if is_hostcall_fuel(error) {
-            CallError::OutputTooLarge
-        } else {
-            CallError::Trap
-        }
+/// Finds out what ended a guest. The runtime's own text goes to the guest's output.
+fn explain(state: &CallState, error: &wasmtime::Error) -> CallError {
+    if error.is::<PoolConcurrencyLimitError>() {
+        return CallError::Busy;
+    }
+    state.output.trap(&format!("{error:?}"));
+    if error.is::<CpuExhausted>() {
+        CallError::CpuExhausted
+    } else if state.limiter.refused() {
+        CallError::OutOfMemory
+    } else if is_hostcall_fuel(error) {
+        CallError::OutputTooLarge
+    } else {
+        CallError::Trap
     }
 }
 

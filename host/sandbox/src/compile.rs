@@ -28,7 +28,7 @@ const CHILD_ADDRESS_SPACE: u64 = 4 << 30;
 /// Processor seconds of the child.
 const CHILD_CPU_SECONDS: u64 = 120;
 /// How long the parent waits: a loaded machine may be slow to give the processor time.
-const CHILD_WALL: Duration = Duration::from_secs(300);
+const CHILD_WALL: Duration = Duration::from_mins(5);
 /// Kept of what the child says.
 const CHILD_STDERR_BYTES: u64 = 4 << 10;
 /// Each thread of the compiler reserves address space for itself.

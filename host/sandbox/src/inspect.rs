@@ -4,7 +4,7 @@
 //! found, what is offered and what to do.
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use patchbay_workflow::{PluginDigest, Role};
 use sha2::{Digest, Sha256};
@@ -129,7 +129,11 @@ impl fmt::Display for Refused {
 }
 
 fn list(refused: &[Refused]) -> String {
-    refused.iter().map(|item| format!("\n  {item}")).collect()
+    refused.iter().fold(String::new(), |mut text, item| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n  {item}");
+        text
+    })
 }
 
 fn roles() -> String {

@@ -184,8 +184,9 @@ impl Sandbox {
         let engine = engine::for_running(places).map_err(broken)?;
         let linker = v1_0_0::linker(&engine).map_err(broken)?;
         let compatibility = engine::compatibility(&engine);
-        let cache = Cache::open(config.cache_dir, config.cache_mac_key, compatibility)
-            .map_err(SandboxError::Cache)?;
+        let (key, now) = (config.cache_mac_key, clock.now());
+        let cache =
+            Cache::open(config.cache_dir, key, compatibility, now).map_err(SandboxError::Cache)?;
         engine::start_ticking(&engine).map_err(SandboxError::Ticker)?;
         Ok(Arc::new(Self {
             runner: Runner {
@@ -329,13 +330,13 @@ impl Sandbox {
     async fn probe(&self, plugin: &Plugin) -> Result<(), PushError> {
         let ask = v1_0_0::Probe(&plugin.roles);
         let outcome = self.runner.run(&plugin.pre, Call::new("{}"), ask, Ok).await;
-        outcome.result.map_err(|error| match error {
-            CallError::Busy => PushError::Host(error.to_string()),
+        outcome.result.map_err(|error| {
+            if error == CallError::Busy {
+                return PushError::Host(error.to_string());
+            }
             // No request was involved, so what it wrote holds nobody's data: its author may see it.
-            _ => PushError::Unstartable(format!(
-                "{error}\n{}",
-                outcome.output.render().expose().trim_end()
-            )),
+            let story = outcome.output.render().into_inner();
+            PushError::Unstartable(format!("{}\n{}", error.code(), story.trim_end()))
         })
     }
 }

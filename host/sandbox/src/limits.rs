@@ -43,7 +43,7 @@ impl Default for CallLimits {
     fn default() -> Self {
         Self {
             total: Duration::from_secs(1),
-            wall: Duration::from_secs(60),
+            wall: Duration::from_mins(1),
             memory_bytes: 64 << 20,
             output_bytes: 1 << 20,
             guest_output_bytes: 16 << 10,

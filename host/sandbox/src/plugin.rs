@@ -13,7 +13,7 @@ use crate::state::CallState;
 
 /// Compiled code that is kept in memory, in bytes of its files. A Rust component has about 1 MB, a
 /// JavaScript or Python one some 40 MB.
-const LOADED_BYTES: usize = 512 << 20;
+const LOADED_BYTES: usize = 384 << 20;
 
 /// A plugin that is ready to be called.
 pub struct Plugin {

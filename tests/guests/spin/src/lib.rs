@@ -36,13 +36,14 @@ use bindings::patchbay::plugin::log::{Level, log};
 
 struct Guest;
 
+#[allow(clippy::disallowed_methods, reason = "to wait is what is asked of it")]
 fn spin() -> ! {
     let config = config::get();
     let mut turns = 0_u64;
     loop {
         turns = black_box(turns.wrapping_add(1));
         if config.contains("sleep") {
-            std::thread::sleep(Duration::from_secs(3_600));
+            std::thread::sleep(Duration::from_hours(1));
         } else if config.contains("log") {
             log(Level::Info, "still here");
         }
