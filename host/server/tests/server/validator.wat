@@ -1,0 +1,51 @@
+;; A validator for tests: gives back what it gets. A `!` in the request is a fault, of which it tells by
+;; repeating the whole request, as a careless validator would; at a `~` it traps.
+(component
+  (import "patchbay:plugin/types@1.0.0" (instance $types
+    (type $record (record (field "pointer" string) (field "code" string) (field "message" string)))
+    (export "field-error" (type (eq $record)))))
+  (alias export $types "field-error" (type $field-error))
+  (core module $code
+    (memory (export "memory") 32)
+    (global $free (mut i32) (i32.const 4096))
+    (data (i32.const 64) "/patient/full_name")
+    (data (i32.const 96) "not-a-name")
+    (func (export "realloc") (param $old i32) (param $had i32) (param $align i32) (param $size i32)
+      (result i32)
+      (local $at i32)
+      (local.set $at (i32.and (i32.add (global.get $free) (i32.const 15)) (i32.const -16)))
+      (global.set $free (i32.add (local.get $at) (local.get $size)))
+      (local.get $at))
+    (func (export "validate") (param $at i32) (param $length i32) (result i32)
+      (local $index i32)
+      (local $byte i32)
+      (block $done
+        (loop $next
+          (br_if $done (i32.ge_u (local.get $index) (local.get $length)))
+          (local.set $byte (i32.load8_u (i32.add (local.get $at) (local.get $index))))
+          (if (i32.eq (local.get $byte) (i32.const 0x7e)) (then unreachable))
+          (if (i32.eq (local.get $byte) (i32.const 0x21))
+            (then
+              ;; One record: pointer, code and message, each as an address and a length.
+              (i32.store (i32.const 128) (i32.const 64))
+              (i32.store (i32.const 132) (i32.const 18))
+              (i32.store (i32.const 136) (i32.const 96))
+              (i32.store (i32.const 140) (i32.const 10))
+              (i32.store (i32.const 144) (local.get $at))
+              (i32.store (i32.const 148) (local.get $length))
+              (i32.store8 (i32.const 16) (i32.const 1))
+              (i32.store (i32.const 20) (i32.const 128))
+              (i32.store (i32.const 24) (i32.const 1))
+              (return (i32.const 16))))
+          (local.set $index (i32.add (local.get $index) (i32.const 1)))
+          (br $next)))
+      (i32.store8 (i32.const 16) (i32.const 0))
+      (i32.store (i32.const 20) (local.get $at))
+      (i32.store (i32.const 24) (local.get $length))
+      (i32.const 16)))
+  (core instance $guest (instantiate $code))
+  (func $validate (param "request" string) (result (result string (error (list $field-error))))
+    (canon lift (core func $guest "validate")
+      (memory $guest "memory") (realloc (func $guest "realloc"))))
+  (instance $validator (export "validate" (func $validate)))
+  (export "patchbay:plugin/validator@1.0.0" (instance $validator)))
