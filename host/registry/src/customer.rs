@@ -198,13 +198,45 @@ impl Registry {
         self.commit(write, entry).await
     }
 
-    /// Says whether anything is sent to a customer's endpoint; [`Self::set_webhook`] enables it, too. Does
-    /// nothing where it is so already, or where there is no endpoint.
+    /// Sends to a customer's endpoint again. Does nothing where that is so already, or where there is no
+    /// endpoint.
     pub async fn enable_webhook(
         &self,
         actor: &str,
         customer: &CustomerId,
+    ) -> Result<(), RegistryError> {
+        let entry = Entry::new(
+            actor,
+            "webhook-enabled",
+            SubjectKind::Customer,
+            customer.as_str(),
+        );
+        self.switch_webhook(customer, true, entry).await
+    }
+
+    /// Sends nothing more to a customer's endpoint until it is enabled or set again; `reason` is a stable
+    /// code. Does nothing where that is so already, or where there is no endpoint.
+    pub async fn disable_webhook(
+        &self,
+        actor: &str,
+        customer: &CustomerId,
+        reason: &str,
+    ) -> Result<(), RegistryError> {
+        let entry = Entry::new(
+            actor,
+            "webhook-disabled",
+            SubjectKind::Customer,
+            customer.as_str(),
+        )
+        .with(json!({ "reason": reason }));
+        self.switch_webhook(customer, false, entry).await
+    }
+
+    async fn switch_webhook(
+        &self,
+        customer: &CustomerId,
         enabled: bool,
+        entry: Entry<'_>,
     ) -> Result<(), RegistryError> {
         let mut write = self.begin().await?;
         require_customer(&mut write, customer).await?;
@@ -218,16 +250,11 @@ impl Registry {
         .bind(now)
         .execute(write.sql())
         .await
-        .map_err(RegistryError::database("enabling a webhook"))?;
+        .map_err(RegistryError::database("switching a webhook"))?;
+        // Whoever has nothing to change writes no entry: several deliveries may find it gone at once.
         if changed.rows_affected() == 0 {
             return Ok(());
         }
-        let action = if enabled {
-            "webhook-enabled"
-        } else {
-            "webhook-disabled"
-        };
-        let entry = Entry::new(actor, action, SubjectKind::Customer, customer.as_str());
         self.commit(write, entry).await
     }
 
@@ -262,32 +289,6 @@ impl Registry {
             customer.as_str(),
         )
         .with(json!({ "webhook": webhook }));
-        self.commit(write, entry).await
-    }
-
-    /// Stops telling a customer's endpoint anything until it is set again.
-    pub async fn disable_webhook(
-        &self,
-        actor: &str,
-        customer: &CustomerId,
-        reason: &str,
-    ) -> Result<(), RegistryError> {
-        let mut write = self.begin().await?;
-        sqlx::query(
-            "UPDATE webhook_endpoints SET enabled = 0, changed_at = $2 WHERE customer_id = $1",
-        )
-        .bind(customer.as_str())
-        .bind(write.millis())
-        .execute(write.sql())
-        .await
-        .map_err(RegistryError::database("disabling a webhook"))?;
-        let entry = Entry::new(
-            actor,
-            "webhook-disabled",
-            SubjectKind::Customer,
-            customer.as_str(),
-        )
-        .with(json!({ "reason": reason }));
         self.commit(write, entry).await
     }
 }

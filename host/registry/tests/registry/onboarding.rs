@@ -419,19 +419,24 @@ async fn a_webhook_is_set_and_unset_under_the_same_secret() {
     let webhook = found().webhook.clone().unwrap();
     assert_eq!(webhook.url.path(), "/b");
     assert_eq!(webhook.secrets[0].to_text(), secret);
-    for enabled in [false, false, true] {
+    let revision = registry.snapshot().revision;
+    for _ in 0..2 {
         registry
-            .enable_webhook("patchbay", &north, enabled)
+            .disable_webhook("patchbay", &north, "endpoint-gone")
             .await
             .unwrap();
-        assert_eq!(found().webhook.clone().unwrap().enabled, enabled);
+        assert!(!found().webhook.clone().unwrap().enabled);
+        assert_eq!(
+            registry.snapshot().revision,
+            revision + 1,
+            "the second time changes nothing"
+        );
     }
+    registry.enable_webhook(ALICE, &north).await.unwrap();
+    assert!(found().webhook.clone().unwrap().enabled);
     registry.set_webhook(ALICE, &north, None).await.unwrap();
     assert!(found().webhook.is_none());
-    registry
-        .enable_webhook("patchbay", &north, true)
-        .await
-        .unwrap();
+    registry.enable_webhook(ALICE, &north).await.unwrap();
     assert!(found().webhook.is_none());
 }
 
