@@ -46,6 +46,6 @@
   (core instance $guest (instantiate $code))
   (func $validate (param "request" string) (result (result string (error (list $field-error))))
     (canon lift (core func $guest "validate")
-      (memory $guest "memory") (realloc (func $guest "realloc"))))
+      (memory (core memory $guest "memory")) (realloc (core func $guest "realloc"))))
   (instance $validator (export "validate" (func $validate)))
   (export "patchbay:plugin/validator@1.0.0" (instance $validator)))
