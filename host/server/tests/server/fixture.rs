@@ -16,8 +16,8 @@ use patchbay_ambient::{
 };
 use patchbay_engine::{ListQuery, Parts, Service, Settings};
 use patchbay_registry::{
-    Credentials, CustomerSettings, NewBackend, NewBackendBinding, NewCustomer, Registry,
-    RegistryConfig, TokenKind,
+    BackendLimits, Credentials, CustomerSettings, NewBackend, NewBackendBinding, NewCustomer,
+    Registry, RegistryConfig, TokenKind,
 };
 use patchbay_sandbox::{CallLimits, CompileMode, Sandbox, SandboxConfig};
 use patchbay_server::{ServerSettings, admin_router, customer_router};
@@ -33,7 +33,7 @@ use tower::ServiceExt as _;
 pub(crate) const NAME: &str = "Zebulon Quagmire";
 pub(crate) const PATIENT: &str = "mrn-zq-48151623";
 
-pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const DAY: Duration = Duration::from_hours(24);
 
 pub(crate) struct Fixture {
     pub(crate) service: Arc<Service>,
@@ -157,7 +157,7 @@ impl Fixture {
             adapter: "adapter".to_owned(),
             config: String::new(),
             credentials: Credentials::None,
-            limits: Default::default(),
+            limits: BackendLimits::default(),
         };
         registry.add_backend("test", backend).await.unwrap();
         for customer in ["north", "south"] {
