@@ -25,20 +25,21 @@ impl DataDir {
         Self(path.into())
     }
 
-    /// Makes the folder, or checks that others cannot look into it.
+    /// Makes the folder, or checks that others cannot look into it. An empty one is closed to them;
+    /// what is in any other may have been read already, which is for a person to judge.
     pub(crate) fn prepare(&self) -> io::Result<()> {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.0)?;
-        let mode = std::fs::metadata(&self.0)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                format!("others can read it; run: chmod 700 {}", self.0.display()),
-            ));
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
+        let permissions = std::fs::metadata(&self.0)?.permissions();
+        if permissions.mode() & 0o077 == 0 {
+            return Ok(());
         }
-        Ok(())
+        if std::fs::read_dir(&self.0)?.next().is_none() {
+            return std::fs::set_permissions(&self.0, std::fs::Permissions::from_mode(0o700));
+        }
+        Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!("others can read it; run: chmod 700 {}", self.0.display()),
+        ))
     }
 
     pub(crate) fn path(&self) -> &Path {
