@@ -18,8 +18,8 @@ use patchbay_sandbox::{Call, CallLimits, CompileMode, Sandbox, SandboxConfig};
 use patchbay_workflow::PluginRef;
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, StoreLimits,
-    StoreLimitsBuilder,
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
+    StoreLimits, StoreLimitsBuilder,
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -94,7 +94,11 @@ impl Bare {
             .total_core_instances(256)
             .total_memories(64)
             .total_tables(256)
-            .total_stacks(16);
+            .total_stacks(16)
+            .linear_memory_keep_resident(256 << 10)
+            .table_keep_resident(256 << 10)
+            .pagemap_scan(Enabled::Auto)
+            .decommit_batch_size(16);
         let mut config = Config::new();
         config
             .epoch_interruption(true)
