@@ -1,6 +1,8 @@
 //! `patchbay demo`: starts everything, runs it, says how it went, and stays up to be tried.
 
+use std::fs::Permissions;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -23,6 +25,9 @@ const DEFAULT_REQUESTS: usize = 1_000;
 
 /// How many webhooks are answered with 500 at first; the retry comes five seconds later.
 const REFUSED_WEBHOOKS: u64 = 3;
+
+/// The mode of the folder for the data: the service refuses one that others can read.
+const PRIVATE: u32 = 0o700;
 
 /// Longer than the longest poll for a status.
 const HTTP_TIMEOUT: Duration = Duration::from_mins(1);
@@ -239,11 +244,16 @@ fn data(args: &DemoArgs) -> Result<(PathBuf, Option<tempfile::TempDir>), DemoErr
     let Some(folder) = &args.data else {
         let temporary = tempfile::Builder::new()
             .prefix("patchbay-demo-")
+            .permissions(Permissions::from_mode(PRIVATE))
             .tempdir()
             .map_err(io(WHAT))?;
         return Ok((temporary.path().to_owned(), Some(temporary)));
     };
-    std::fs::create_dir_all(folder).map_err(io(WHAT))?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(PRIVATE)
+        .create(folder)
+        .map_err(io(WHAT))?;
     let mut entries = std::fs::read_dir(folder).map_err(io(WHAT))?;
     if entries.next().is_some() {
         return Err(DemoError::DataNotEmpty(folder.display().to_string()));
