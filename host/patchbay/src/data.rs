@@ -28,7 +28,10 @@ impl DataDir {
     /// Makes the folder, or checks that others cannot look into it. An empty one is closed to them;
     /// what is in any other may have been read already, which is for a person to judge.
     pub(crate) fn prepare(&self) -> io::Result<()> {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.0)?;
         let permissions = std::fs::metadata(&self.0)?.permissions();
         if permissions.mode() & 0o077 == 0 {
             return Ok(());

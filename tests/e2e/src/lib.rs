@@ -55,7 +55,7 @@ pub fn plugin(name: &str) -> PathBuf {
 
 /// A hostile component.
 pub fn guest(name: &str) -> PathBuf {
-    component("PATCHBAY_TEST_GUESTS", "guests", name)
+    component("PATCHBAY_TEST_GUESTS", "guests", &format!("guest-{name}"))
 }
 
 /// The program.

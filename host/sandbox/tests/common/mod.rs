@@ -18,14 +18,14 @@ use patchbay_sandbox::{
 use patchbay_workflow::{PluginDigest, PluginRef, Sensitive, Timestamp};
 use tempfile::TempDir;
 
-/// The bytes of `tests/guests/<name>`: from the folder named by `PATCHBAY_TEST_PLUGINS`, else built.
+/// The bytes of `tests/guests/<name>`: from the folder named by `PATCHBAY_TEST_GUESTS`, else built.
 pub(crate) fn guest(name: &str) -> Vec<u8> {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    let folder = FOLDER.get_or_init(|| match std::env::var_os("PATCHBAY_TEST_PLUGINS") {
-        Some(folder) => folder.into(),
-        None => build(),
-    });
-    std::fs::read(folder.join(format!("guest_{name}.wasm"))).unwrap()
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let file = match std::env::var_os("PATCHBAY_TEST_GUESTS") {
+        Some(folder) => Path::new(&folder).join(format!("guest-{name}.wasm")),
+        None => BUILT.get_or_init(build).join(format!("guest_{name}.wasm")),
+    };
+    std::fs::read(file).unwrap()
 }
 
 fn build() -> PathBuf {

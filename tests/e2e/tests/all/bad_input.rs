@@ -33,12 +33,13 @@ struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    fn post(&self, body: impl Into<reqwest::Body>) -> RequestBuilder {
+    fn typed(&self, kind: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
         let url = self.setup.host.customer_url().join("link").unwrap();
-        http()
-            .post(url)
-            .header("content-type", "application/json")
-            .body(body)
+        http().post(url).header("content-type", kind).body(body)
+    }
+
+    fn post(&self, body: impl Into<reqwest::Body>) -> RequestBuilder {
+        self.typed("application/json", body)
     }
 
     fn full(&self, body: impl Into<reqwest::Body>) -> RequestBuilder {
@@ -97,7 +98,10 @@ async fn bad_input_is_refused_and_leaves_no_trace() {
     assert_eq!(found["errors"].as_array().unwrap().len(), 2, "{found}");
     let large = format!("{{\"pad\":\"{}\",{}", "x".repeat(5 << 20), &good[1..]);
     refused(send.full(large), 413, "body-too-large").await;
-    let text = send.full(good.clone()).header("content-type", "text/plain");
+    let text = send
+        .typed("text/plain", good.clone())
+        .header("customer-token", &north.token);
+    let text = text.header("idempotency-key", "bad");
     let (status, ..) = problem(text.send().await.unwrap()).await;
     assert_eq!(status, 415);
 

@@ -81,7 +81,13 @@ async fn a_customer_is_set_up_and_served_from_the_command_line() {
     );
 
     // One that failed is processed again once the plugin was replaced.
-    run(&["plugin", "push", guest("trap").to_str().unwrap()]);
+    run(&[
+        "plugin",
+        "push",
+        guest("trap").to_str().unwrap(),
+        "--name",
+        "trap",
+    ]);
     run(&[
         "backend",
         "add",

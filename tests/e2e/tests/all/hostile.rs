@@ -31,7 +31,12 @@ async fn ended(setup: &Setup, customer: &Customer, workflow: WorkflowId) -> Stat
             return status.status;
         }
     }
-    panic!("workflow {workflow} does not end");
+    let found = setup
+        .admin()
+        .workflow(workflow, true)
+        .await
+        .expect("a workflow");
+    panic!("workflow {workflow} does not end: {found:?}");
 }
 
 /// Whose fault the workflow's failure is, its code, and what guests wrote.

@@ -72,7 +72,7 @@ impl search_adapter::Guest for Guest {
         };
         let mut count = 1;
         match config::get().as_str() {
-            "nan" => candidate.score = f64::NAN,
+            "{}" | "nan" => candidate.score = f64::NAN,
             "above" => candidate.score = 1.000_001,
             "below" => candidate.score = -0.5,
             "no-id" => candidate.internal_id.clear(),
