@@ -89,7 +89,7 @@ impl Gateway {
             headers,
             body: Bytes::from(request.body.unwrap_or_default()),
             limits: HttpLimits {
-                timeout: Duration::from_millis(limits.timeout_ms.into()),
+                timeout: Duration::from_millis(limits.timeout_ms),
                 max_body: usize::try_from(limits.max_body_bytes).unwrap_or(usize::MAX),
                 truncate: false,
             },

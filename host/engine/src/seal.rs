@@ -45,10 +45,10 @@ pub(crate) fn seal<T: Serialize>(
     customer: &Customer,
     kind: RecordKind,
     id: &[u8],
-    content: &T,
+    value: &T,
     entropy: &dyn Entropy,
 ) -> Result<Sealed, Unreadable> {
-    let bytes = postcard::to_allocvec(content).map_err(|_| Unreadable)?;
+    let bytes = postcard::to_allocvec(value).map_err(|_| Unreadable)?;
     let context = Context {
         owner: customer.id.as_str(),
         kind,

@@ -1,5 +1,7 @@
 //! Gives answers that the contract forbids. The configuration names the answer.
 
+#![cfg(target_arch = "wasm32")]
+
 mod bindings {
     #![allow(
         unsafe_code,

@@ -2,6 +2,8 @@
 //! `{"bytes": N}` of memory and then an answer, or (`output`) an answer of two
 //! mebibytes, or (`chatter`) ten thousand log lines.
 
+#![cfg(target_arch = "wasm32")]
+
 mod bindings {
     #![allow(
         unsafe_code,

@@ -1,6 +1,8 @@
 //! Does what it is asked, in every role: the yardstick beside the hostile guests. It tells what it can
 //! see of the world, so that a test can check that there is nothing to see.
 
+#![cfg(target_arch = "wasm32")]
+
 mod bindings {
     #![allow(
         unsafe_code,

@@ -1,6 +1,8 @@
 //! Never comes to an end, in every role. The configuration says how: it computes, or (`sleep`) waits, or
 //! (`log`) talks.
 
+#![cfg(target_arch = "wasm32")]
+
 mod bindings {
     #![allow(
         unsafe_code,

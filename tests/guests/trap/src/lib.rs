@@ -1,6 +1,8 @@
 //! Says something and then panics, in every role. What it says holds `MARKER`, which stands for a
 //! patient's data: it may appear in the guest's output and nowhere else.
 
+#![cfg(target_arch = "wasm32")]
+
 mod bindings {
     #![allow(
         unsafe_code,
