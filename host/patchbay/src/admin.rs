@@ -38,18 +38,17 @@ impl AdminArgs {
     /// Finds the service and its token.
     pub(crate) fn connect(&self) -> Result<AdminClient, CommandError> {
         let data = DataDir::new(&self.data);
-        let url = match &self.admin_url {
-            Some(url) => url.clone(),
-            None => {
-                let running = data.find().map_err(|error| {
-                    CommandError::NoService(format!(
-                        "no service runs on {}: {error}; start one with `patchbay serve --data {0}`, \
-                         or name one with --admin-url",
-                        data.path().display()
-                    ))
-                })?;
-                running.admin_url
-            }
+        let url = if let Some(url) = &self.admin_url {
+            url.clone()
+        } else {
+            let running = data.find().map_err(|error| {
+                CommandError::NoService(format!(
+                    "no service runs on {0}: {error}; start one with `patchbay serve --data {0}`, \
+                     or name one with --admin-url",
+                    data.path().display()
+                ))
+            })?;
+            running.admin_url
         };
         let file = self
             .admin_token_file

@@ -33,7 +33,8 @@ impl DataDir {
             .mode(0o700)
             .create(&self.0)?;
         let permissions = std::fs::metadata(&self.0)?.permissions();
-        if permissions.mode() & 0o077 == 0 {
+        let others = permissions.mode() & 0o077;
+        if others == 0 {
             return Ok(());
         }
         if std::fs::read_dir(&self.0)?.next().is_none() {

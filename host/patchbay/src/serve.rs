@@ -1,5 +1,6 @@
 //! `patchbay serve`: puts the parts together, runs the roles that were asked for, and stops in order.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -112,6 +113,7 @@ fn start_logging(json: bool) {
     let filter = EnvFilter::try_from_env("PATCHBAY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // The first subscriber of this process, so these cannot fail.
     let _ = if json {
@@ -150,9 +152,9 @@ async fn serve(args: &ServeArgs) -> Result<(), StartError> {
     stop.cancelled().await;
     tracing::info!("stopping");
     data.withdraw();
-    // Not ready first, then no new connections, then the work under way, then the files.
-    service.stop().await;
+    // No new connections first, then the work under way, then the files.
     closing.cancel();
+    service.stop().await;
     tasks.close();
     tasks.wait().await;
     engine.close().await;
@@ -167,6 +169,16 @@ async fn assemble(
     clock: &SharedClock,
     entropy: &SharedEntropy,
 ) -> Result<(Arc<Service>, SharedEngine), StartError> {
+    // New keys beside old data would only make it unreadable, and hide what is wrong.
+    if data.registry().exists() && !data.keys().exists() {
+        return Err(StartError {
+            what: "the key file is missing",
+            why: format!(
+                "{} is gone, but what it encrypted is there: put it back from your backup",
+                data.keys().display()
+            ),
+        });
+    }
     let keys = KeyRing::open_or_create(&data.keys(), &**entropy)
         .map_err(failed("the key file cannot be used"))?;
     let keys = Arc::new(keys);
@@ -238,10 +250,10 @@ fn start(
     closing: &CancellationToken,
 ) {
     let settings = ServerSettings::default();
-    let admin = patchbay_server::admin_router(service.clone(), settings.clone());
-    serve_on(tasks, closing, admins, admin, settings.clone());
+    let admin = patchbay_server::admin_router(service.clone(), settings);
+    serve_on(tasks, closing, admins, admin, settings);
     if args.role.contains(&Role::Intake) {
-        let router = patchbay_server::customer_router(service.clone(), settings.clone());
+        let router = patchbay_server::customer_router(service.clone(), settings);
         serve_on(tasks, closing, customers, router, settings);
     }
     if args.role.contains(&Role::Worker) {

@@ -45,7 +45,7 @@ pub(crate) struct Exchange {
     /// What the backend is asked, in turn: as the service asked it in the same run.
     pub(crate) queries: Vec<String>,
     /// How many queries a workflow makes.
-    pub(crate) per_workflow: f64,
+    pub(crate) per_workflow: usize,
     /// Shown to the backend.
     pub(crate) token: String,
     /// Where the webhook goes.
@@ -113,7 +113,7 @@ async fn work(bare: Arc<Bare>, id: uuid::Uuid, body: Bytes) {
     };
     bare.commit(1, id).await;
     let number = id.as_u128() as usize;
-    let queries = exchange.per_workflow.round().max(1.0) as usize;
+    let queries = exchange.per_workflow;
     for query in 0..queries {
         let url = &exchange.queries[(number + query) % exchange.queries.len()];
         let answer = bare

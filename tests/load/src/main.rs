@@ -64,9 +64,9 @@ async fn main() -> ExitCode {
     };
     let report = rows::measure(&run).await;
     if cli.json {
-        report.print_json()
+        report.print_json();
     } else {
-        report.print_table()
+        report.print_table();
     }
     if report.all_met() {
         ExitCode::SUCCESS

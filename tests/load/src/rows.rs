@@ -78,7 +78,7 @@ pub(crate) async fn measure(run: &Run) -> Report {
     let (queries, asked) = world.queries();
     let made = workflows.done as f64 * 1.2;
     let exchange = Exchange {
-        per_workflow: (asked as f64 / made).max(1.0),
+        per_workflow: whole(asked as f64 / made),
         queries,
         token: TOKEN.to_owned(),
         webhook: format!("{}/bare", world.sink()),
@@ -165,7 +165,7 @@ async fn report(
             figure("  floor: the bare program", floor_workflows.per_second),
             figure("  floor with its instance calls", composed),
             figure("three bare plugin calls, ms", calls.as_secs_f64() * 1e3),
-            figure("backend queries per workflow", exchange.per_workflow),
+            figure("backend queries per workflow", exchange.per_workflow as f64),
             figure("key writes per workflow", writes as f64),
             figure("bytes written per workflow", bytes as f64),
         ],
@@ -270,4 +270,11 @@ impl Drop for Bare {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The nearest whole number of queries, at least one.
+fn whole(queries: f64) -> usize {
+    (1..10)
+        .find(|number| (*number as f64) + 0.5 > queries)
+        .unwrap_or(10)
 }

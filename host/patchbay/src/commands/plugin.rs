@@ -107,7 +107,7 @@ pub(crate) async fn run(command: PluginCommand) -> Result<(), CommandError> {
             let chosen = BackendChoices { backends };
             let chosen = admin.connect()?.choose_backends(&customer, &chosen).await?;
             show(admin.json, &chosen, |_| {
-                println!("{customer}: backends chosen")
+                println!("{customer}: backends chosen");
             })
         }
         PluginCommand::List { admin } => {

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use patchbay_api::workflows::WorkflowQuery;
 use patchbay_e2e::{Customer, Setup, body, http, person};
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -150,7 +151,11 @@ async fn bad_input_is_refused_and_leaves_no_trace() {
     assert_eq!(answers[0], answers[1]);
 
     // Of all that, only the one good request left a workflow.
-    let page = setup.admin().workflows(&Default::default()).await.unwrap();
+    let page = setup
+        .admin()
+        .workflows(&WorkflowQuery::default())
+        .await
+        .unwrap();
     assert_eq!(page.workflows.len(), 1);
     // The key of the refused ones is as good as new.
     let accepted = setup.link(&south, "bad", &planted()).await.unwrap();
