@@ -17,7 +17,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
-#[command(name = "patchbay-load", about)]
+#[command(name = "patchbay-load", about, subcommand_negates_reqs = true)]
 struct Cli {
     #[command(subcommand)]
     mode: Option<Mode>,

@@ -1,0 +1,210 @@
+//! A store in memory with a clock that is moved by hand, and the steps of a workflow.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use patchbay_ambient::{ManualClock, SeededEntropy, SharedEntropy};
+use patchbay_store::Database;
+use patchbay_store::accept::{Accept, Accepted, Idempotency};
+use patchbay_store::complete::{
+    Complete, Completed, Ground, NewEvent, NewMapping, ReadGround, Verdict,
+};
+use patchbay_store::deliver::{RecordAttempt, Told};
+use patchbay_store::engine::embedded::{EmbeddedEngine, EmbeddedOptions};
+use patchbay_store::inspect::AnyWorkflow;
+use patchbay_store::keys::QueueKind;
+use patchbay_store::lease::{Batch, LeaseBatch};
+use patchbay_store::queue::Lease;
+use patchbay_store::records::DeliveryAttempt;
+use patchbay_store::transition::Cause;
+use patchbay_vault::{Context, KeyRing, RecordKind, Sealed};
+use patchbay_workflow::{
+    Actor, Deadlines, EventKind, KeyedHash, LeaseToken, Pins, PluginDigest, PluginRef, RequestType,
+    Status, Timestamp, Workflow, WorkflowId,
+};
+
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Bench {
+    pub(crate) db: Database,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) entropy: SharedEntropy,
+    pub(crate) sealed: Sealed,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_800_000_000_000)));
+        let entropy: SharedEntropy = Arc::new(SeededEntropy::new(7));
+        let engine = EmbeddedEngine::in_memory(EmbeddedOptions::new(clock.clone())).unwrap();
+        let ring = KeyRing::ephemeral(&*entropy);
+        let context = Context {
+            owner: "",
+            kind: RecordKind::Request,
+            id: b"test",
+        };
+        let sealed = ring
+            .installation_key()
+            .seal(&context, b"content", &*entropy);
+        let db = Database::new(engine, clock.clone(), entropy.clone(), Deadlines::default());
+        Self {
+            db,
+            clock,
+            entropy,
+            sealed,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        use patchbay_ambient::Clock;
+        self.clock.now()
+    }
+
+    pub(crate) fn accept(&self, customer: &str, patient: u8, key: u8, body: u8) -> Accept {
+        let now = self.now();
+        let workflow = Workflow::accepted(
+            self.entropy.workflow_id(now),
+            self.entropy.request_id(now),
+            RequestType::Link,
+            customer.parse().unwrap(),
+            KeyedHash::from_bytes([patient; 16]),
+            Pins::default(),
+            now,
+        );
+        let idempotency = Idempotency {
+            key: KeyedHash::from_bytes([key; 16]),
+            fingerprint: KeyedHash::from_bytes([body; 16]),
+            expires_at: now.after(Duration::from_hours(24)),
+        };
+        Accept {
+            workflow,
+            idempotency,
+            request: self.sealed.clone(),
+        }
+    }
+
+    pub(crate) async fn accepted(&self, customer: &str, patient: u8, key: u8) -> Workflow {
+        match self
+            .db
+            .run(&self.accept(customer, patient, key, key))
+            .await
+            .unwrap()
+        {
+            Accepted::New(workflow) => workflow,
+            other => panic!("not accepted: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn lease(&self, kind: QueueKind, max: usize) -> Batch {
+        let tokens: Vec<LeaseToken> = (0..max)
+            .map(|_| self.entropy.lease_token(self.now()))
+            .collect();
+        let operation = LeaseBatch {
+            kind,
+            now: self.now(),
+            length: LEASE,
+            max,
+            room: &HashMap::new(),
+            default_room: 100,
+            turn: self.entropy.next_u64(),
+            tokens: &tokens,
+        };
+        self.db.run(&operation).await.unwrap()
+    }
+
+    pub(crate) async fn lease_one(&self, kind: QueueKind) -> Lease {
+        self.lease(kind, 1)
+            .await
+            .leases
+            .pop()
+            .expect("something is due")
+    }
+
+    pub(crate) async fn ground(&self, workflow: &Workflow) -> Ground {
+        let (customer, patient) = (&workflow.customer, workflow.patient);
+        self.db
+            .run(&ReadGround {
+                customer,
+                patient,
+                candidates: &[],
+            })
+            .await
+            .unwrap()
+    }
+
+    pub(crate) fn event(&self, kind: EventKind) -> NewEvent {
+        let id = self.entropy.event_id(self.now());
+        NewEvent {
+            id,
+            kind,
+            message: Ok(self.sealed.clone()),
+            deliver_now: None,
+        }
+    }
+
+    pub(crate) async fn complete(
+        &self,
+        lease: &Lease,
+        verdict: Verdict,
+        event: Option<NewEvent>,
+    ) -> Completed {
+        let found = self
+            .db
+            .run(&AnyWorkflow(lease.item.workflow))
+            .await
+            .unwrap()
+            .unwrap();
+        let operation = Complete {
+            workflow: found.id,
+            by: Ok(lease),
+            verdict,
+            event,
+            candidates: &[],
+            ground: self.ground(&found).await,
+            cause: Cause::new(self.now(), Actor::Worker, "test"),
+        };
+        self.db.run(&operation).await.unwrap()
+    }
+
+    pub(crate) fn link(&self, internal: u8) -> Verdict {
+        Verdict::Link(NewMapping {
+            internal: KeyedHash::from_bytes([internal; 16]),
+            backend: "fhir".parse().unwrap(),
+            adapter: PluginRef {
+                name: "search-fhir".to_owned(),
+                digest: PluginDigest::from_bytes([1; 32]),
+            },
+            sealed: self.sealed.clone(),
+        })
+    }
+
+    pub(crate) async fn told(&self, lease: &Lease, told: Told) -> Option<Workflow> {
+        let attempt = DeliveryAttempt {
+            at: self.now(),
+            status: Some(200),
+            error: None,
+            latency_ms: 3,
+            answer: None,
+        };
+        let now = self.now();
+        self.db
+            .run(&RecordAttempt {
+                lease,
+                attempt,
+                told,
+                now,
+            })
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn status(&self, id: WorkflowId) -> Status {
+        self.db
+            .run(&AnyWorkflow(id))
+            .await
+            .unwrap()
+            .unwrap()
+            .status()
+    }
+}
