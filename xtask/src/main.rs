@@ -31,18 +31,21 @@ enum Task {
     /// Builds the first-party plugins and the tests' guests, as WebAssembly components
     Plugins,
     /// Builds everything and runs all tests
+    #[command(disable_help_flag = true)]
     Test {
         /// Given to `cargo test` as they are: a filter, `-p CRATE`, or `-- --nocapture`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
     /// Builds everything and watches real link requests go through the whole system
+    #[command(disable_help_flag = true)]
     Demo {
         /// Given to `patchbay demo` as they are: try `--help`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
     /// Measures the service beside the floors it is measured against
+    #[command(disable_help_flag = true)]
     Bench {
         /// Given to the benchmark as they are: try `--json`, `--help`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -332,5 +332,5 @@ fn offered() -> Vec<String> {
 }
 
 fn rebuild(version: &str) -> String {
-    format!("rebuild against {PACKAGE}@{version} (`patchbay plugin build` uses it)")
+    format!("rebuild against {PACKAGE}@{version}, with the SDK of that version")
 }

@@ -67,7 +67,7 @@ fn a_refusal_names_what_it_found_and_what_to_do() {
     assert_eq!(refused[0].offered, ["1.0.0"]);
     insta::assert_snapshot!(error.to_string(), @r"
     the component imports what this host does not offer:
-      patchbay:plugin/log@2.0.0 (found: 2.0.0; offered: 1.0.0): rebuild against patchbay:plugin@1.0.0 (`patchbay plugin build` uses it)
+      patchbay:plugin/log@2.0.0 (found: 2.0.0; offered: 1.0.0): rebuild against patchbay:plugin@1.0.0, with the SDK of that version
       wasi:http/outgoing-handler@0.2.3 (found: 0.2.3; offered: none): plugins reach their backend through patchbay:plugin/backend alone; for JavaScript build with `jco componentize --disable http`
       wasi:clocks/timezone@0.2.3 (found: 0.2.3; offered: none): remove the dependency that needs it; `wasm-tools component wit` shows all imports
       wasi:io/poll@0.3.0 (found: 0.3.0; offered: 0.2.12): build for WASI 0.2, for example with `cargo build --target wasm32-wasip2`

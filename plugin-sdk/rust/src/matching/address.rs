@@ -67,6 +67,8 @@ pub struct Address {
     pub state: Option<String>,
     /// Postal code, compact.
     pub postal_code: Option<String>,
+    /// Postal code as written: what a server's search for its start would see.
+    pub postal_code_written: Option<String>,
     /// The lines as written, folded only: what a server's search for the start of a line would see.
     pub written: Vec<String>,
 }
@@ -87,6 +89,11 @@ impl Address {
             city: folded(&parts.city),
             state: folded(&parts.state),
             postal_code: folded(&parts.postal_code).map(|code| compact(&code)),
+            postal_code_written: parts
+                .postal_code
+                .as_deref()
+                .map(|code| code.trim().to_owned())
+                .filter(|code| !code.is_empty()),
             ..Self::default()
         };
         for line in &parts.lines {

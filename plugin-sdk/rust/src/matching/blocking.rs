@@ -182,7 +182,7 @@ impl<'a> Parts<'a> {
             .patient
             .addresses
             .iter()
-            .find_map(|address| address.postal_code.clone())?;
+            .find_map(|address| address.postal_code_written.clone())?;
         Some(Criterion::PostalCode(code))
     }
 
