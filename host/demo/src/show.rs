@@ -1,5 +1,6 @@
 //! `patchbay demo`: starts everything, runs it, says how it went, and stays up to be tried.
 
+use std::cell::OnceCell;
 use std::fs::Permissions;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -138,11 +139,13 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode, DemoError> {
                 // Known once the sink listens.
                 sink: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             };
+            // Set once the run was judged: an interrupt after that ends the demonstration, not the run.
+            let judged = OnceCell::new();
             let ended = tokio::select! {
-                ended = perform(&args, cast, endpoints) => ended,
+                ended = perform(&args, cast, endpoints, &judged) => ended,
                 died = host.child.died() => Err(died.into()),
                 died = backend.child.died() => Err(died.into()),
-                () = interrupted() => Ok(interrupted_code()),
+                () = interrupted() => Ok(judged.get().copied().unwrap_or(interrupted_code())),
             };
             backend.child.stop().await;
             ended
@@ -161,6 +164,7 @@ async fn perform(
     args: &DemoArgs,
     cast: Cast,
     mut endpoints: Endpoints,
+    judged: &OnceCell<ExitCode>,
 ) -> Result<ExitCode, DemoError> {
     let progress = if args.quiet || args.figures_only {
         Progress::Quiet
@@ -194,17 +198,19 @@ async fn perform(
             eprintln!("unexpected: {surprise}");
         }
     }
-    let code = if figures.is_sound() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    };
+    let code = *judged.get_or_init(|| {
+        if figures.is_sound() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    });
     if args.exit {
         return Ok(code);
     }
     invite(&endpoints, &run, cast.senders.first(), cast.somebody);
-    interrupted().await;
-    Ok(code)
+    // Until the interrupt that `run` waits for.
+    std::future::pending().await
 }
 
 fn cast(args: &DemoArgs) -> Result<Cast, DemoError> {

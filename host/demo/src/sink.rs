@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -146,10 +146,9 @@ impl Sink {
         }
     }
 
-    /// Ends once nothing new came for this long.
-    pub async fn silent_for(&self, time: Duration) {
-        let mut changes = self.0.changes.subscribe();
-        while let Ok(Ok(())) = tokio::time::timeout(time, changes.changed()).await {}
+    /// Changes with every delivery that brought something new.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
     }
 
     fn receive(&self, customer: &str, headers: &HeaderMap, body: &[u8]) -> StatusCode {
