@@ -244,7 +244,7 @@ async fn forbidden_answers_are_garbage() {
     }
     let fair = host
         .sandbox
-        .search(&garbage, call("{}"), query())
+        .search(&garbage, call("fair"), query())
         .await
         .result;
     assert!(matches!(fair.unwrap().unwrap(), SearchOutcome::Answered(_)));
