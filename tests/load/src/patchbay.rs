@@ -110,15 +110,13 @@ async fn add_customer(admin: &AdminClient, world: &World, number: usize) -> Stri
     let new = NewCustomer {
         id,
         name: None,
-        settings: Object::new(),
+        // Every workflow ends with a webhook, also where several people fit: clients wait for it.
+        settings: object(json!({ "link": { "on-ambiguity": "no-results" } })),
         webhook_url: Some(format!("{}/{number}", world.sink())),
         backends: vec!["fhir".parse().expect("an id")],
     };
     admin.create_customer(&new).await.expect("a customer");
-    let config = match json!({ "required": [] }) {
-        serde_json::Value::Object(config) => Some(config),
-        _ => None,
-    };
+    let config = Some(object(json!({ "required": [] })));
     let validator = NewBinding {
         plugin: "validator-standard".to_owned(),
         config,
@@ -146,6 +144,13 @@ async fn add_customer(admin: &AdminClient, world: &World, number: usize) -> Stri
         .token
         .expose()
         .clone()
+}
+
+fn object(value: serde_json::Value) -> Object {
+    match value {
+        serde_json::Value::Object(object) => object,
+        _ => Object::new(),
+    }
 }
 
 #[allow(
