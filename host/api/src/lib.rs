@@ -12,6 +12,7 @@
 pub mod admin;
 pub mod client;
 pub mod customer;
+pub mod monitor;
 pub mod problem;
 pub mod workflows;
 

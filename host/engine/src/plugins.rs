@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use patchbay_registry::{PluginVersion, RegistryError};
 use patchbay_sandbox::{LoadError, Plugin, PushError};
@@ -98,7 +99,8 @@ impl Service {
         })
     }
 
-    /// Loads every plugin that is bound, so that no first request waits for one.
+    /// Loads every plugin that is bound, so that no request waits for one: compiles what this machine has
+    /// not compiled yet.
     pub async fn warm_up(&self) {
         let snapshot = self.parts.registry.snapshot();
         for digest in snapshot.bound_digests() {
@@ -106,6 +108,30 @@ impl Service {
                 && let Err(failure) = self.plugin(&plugin).await
             {
                 tracing::warn!(plugin = %plugin.digest, code = failure.code, "not ready to be called");
+            }
+        }
+        self.warm.store(true, Ordering::Release);
+    }
+
+    /// Whether [`Self::warm_up`] has come to its end.
+    pub fn is_warm(&self) -> bool {
+        self.warm.load(Ordering::Acquire)
+    }
+
+    /// Loads what is bound from now on as soon as it is bound, wherever that is done, until [`Self::stop`].
+    pub async fn keep_warm(self: Arc<Self>) {
+        let mut changes = self.parts.registry.changes();
+        loop {
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                changed = changes.changed() => if changed.is_err() {
+                    return;
+                },
+            }
+            changes.mark_unchanged();
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                () = self.warm_up() => {}
             }
         }
     }

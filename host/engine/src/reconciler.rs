@@ -13,6 +13,7 @@ use patchbay_vault::RecordKind;
 use patchbay_workflow::{Actor, Blame, Failure, Status, Workflow, WorkflowId};
 
 use crate::event::News;
+use crate::job::Job;
 use crate::seal::open;
 use crate::service::Service;
 
@@ -50,20 +51,28 @@ const PAGE: usize = 200;
 const AGAIN: Duration = Duration::from_mins(7);
 
 impl Service {
-    /// Sweeps at the interval of the settings until [`Self::stop`].
+    /// Sweeps at the interval of the settings until [`Self::stop`]. Of all processes that do this on one
+    /// store, one sweeps at a time; where it dies another takes over within two lease times, and sweeps at
+    /// once.
     pub async fn run_reconciler(self: Arc<Self>) {
-        loop {
-            let pause = self.parts.clock.sleep(self.parts.settings.reconcile_every);
+        let mut job = Job::new(&self, "reconcile");
+        let mut due = self.parts.clock.now();
+        while !self.is_stopping() {
+            if !job.is_ours(&self).await {
+                due = self.parts.clock.now();
+            } else if due <= self.parts.clock.now() {
+                due = self.parts.clock.now().after(self.parts.settings.reconcile_every);
+                match job.while_held(&self, self.reconcile_once()).await {
+                    Some(Ok(sweep)) if sweep == Sweep::default() => {}
+                    Some(Ok(sweep)) => tracing::info!(?sweep, "reconciled"),
+                    Some(Err(error)) => tracing::error!(%error, "a sweep was cut short"),
+                    None => tracing::warn!("a sweep was left to another process"),
+                }
+            }
+            let pause = self.parts.clock.sleep(job.beat_every());
             self.unless_stopping(pause).await;
-            if self.is_stopping() {
-                return;
-            }
-            match self.reconcile_once().await {
-                Ok(sweep) if sweep == Sweep::default() => {}
-                Ok(sweep) => tracing::info!(?sweep, "reconciled"),
-                Err(error) => tracing::error!(%error, "a sweep was cut short"),
-            }
         }
+        job.let_go(&self).await;
     }
 
     /// One sweep over everything that is overdue now.

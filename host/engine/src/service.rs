@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use patchbay_ambient::{HttpClient, SharedClock, SharedEntropy};
@@ -10,6 +12,7 @@ use patchbay_delivery::EndpointGate;
 use patchbay_registry::{Customer, Registry};
 use patchbay_sandbox::Sandbox;
 use patchbay_store::Database;
+use patchbay_store::installation::{Claimed, Installation};
 use patchbay_vault::{HashDomain, Hasher};
 use patchbay_workflow::{BackendId, CustomerId, InternalId, KeyedHash, PatientId};
 use tokio::sync::Semaphore;
@@ -57,7 +60,20 @@ pub struct Service {
     pub(crate) backends: Mutex<HashMap<BackendId, Arc<Semaphore>>>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
+    /// Every plugin that is bound can be called without being compiled first.
+    pub(crate) warm: AtomicBool,
 }
+
+/// The store belongs to an installation with another key file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the store belongs to an installation with another key file: start every process with the key file \
+     of the first one"
+)]
+pub struct ForeignStore;
+
+/// The wait before a store that is away is asked again.
+const STORE_PAUSE: Duration = Duration::from_millis(500);
 
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,6 +98,7 @@ impl Service {
             backends: Mutex::new(HashMap::new()),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
+            warm: AtomicBool::new(false),
             parts,
         })
     }
@@ -94,6 +111,28 @@ impl Service {
     /// The time.
     pub fn clock(&self) -> &SharedClock {
         &self.parts.clock
+    }
+
+    /// Sees to it that the store is this installation's. Waits for a store that is away, for as long as
+    /// that takes; tells `waiting` when it begins to.
+    pub async fn claim_store(&self, waiting: impl Fn()) -> Result<(), ForeignStore> {
+        let installation = Installation {
+            key_file: self.parts.hasher.hash(HashDomain::KeyFile, &[]),
+        };
+        let mut told = false;
+        loop {
+            match self.parts.store.claim(installation).await {
+                Ok(Claimed::New | Claimed::Ours) => return Ok(()),
+                Ok(Claimed::Others) => return Err(ForeignStore),
+                Err(error) if told => tracing::debug!(%error, "the store is still away"),
+                Err(error) => {
+                    tracing::error!(%error, "the store is away; waiting for it");
+                    waiting();
+                    told = true;
+                }
+            }
+            self.parts.clock.sleep(STORE_PAUSE).await;
+        }
     }
 
     /// Takes no more work, lets what is under way end within the drain time, and leaves the rest to

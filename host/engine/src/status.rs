@@ -34,11 +34,12 @@ impl Service {
         workflow: WorkflowId,
     ) -> Result<Workflow, StatusError> {
         let operation = CustomersWorkflow { customer, workflow };
-        self.parts
-            .store
-            .run(&operation)
-            .await?
-            .ok_or(StatusError::NotFound)
+        // A look, which may be a little behind; but one accepted a moment ago elsewhere is not unknown.
+        if let Some(found) = self.parts.store.look(&operation).await? {
+            return Ok(found);
+        }
+        let found = self.parts.store.run(&operation).await?;
+        found.ok_or(StatusError::NotFound)
     }
 
     /// The workflow once it has ended or, after `wait` at the latest, as it then stands. Where the

@@ -15,7 +15,9 @@ pub(crate) struct DataDir(PathBuf);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Running {
-    pub(crate) customer_url: Url,
+    /// None where this process answers no customers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) customer_url: Option<Url>,
     pub(crate) admin_url: Url,
     pub(crate) pid: u32,
 }

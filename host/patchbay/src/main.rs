@@ -6,6 +6,7 @@ mod commands;
 mod data;
 mod output;
 mod serve;
+mod store;
 
 use std::process::ExitCode;
 
@@ -65,7 +66,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(run(cli.command))
+    let code = runtime.block_on(run(cli.command));
+    drop(runtime);
+    store::shut_down();
+    code
 }
 
 async fn run(command: Command) -> ExitCode {

@@ -5,18 +5,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use ipnet::IpNet;
 use patchbay_ambient::{OsEntropy, SharedClock, SharedEntropy, SystemClock};
 use patchbay_delivery::{ClientSettings, GuardPolicy, GuardedClient};
 use patchbay_engine::{Parts, Service, Settings};
-use patchbay_registry::{Registry, RegistryConfig};
+use patchbay_registry::{Database, Registry, RegistryConfig};
 use patchbay_sandbox::{CallLimits, CompileMode, Sandbox, SandboxConfig};
 use patchbay_server::ServerSettings;
-use patchbay_store::Database;
 use patchbay_store::engine::SharedEngine;
-use patchbay_store::engine::embedded::{EmbeddedEngine, EmbeddedOptions};
 use patchbay_vault::KeyRing;
 use patchbay_workflow::Deadlines;
 use tokio::net::TcpListener;
@@ -26,6 +25,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use crate::data::{DataDir, Running};
+use crate::store::StoreSpec;
 
 /// How the service runs.
 #[derive(Debug, clap::Args)]
@@ -38,6 +38,23 @@ pub(crate) struct ServeArgs {
         value_name = "DIR"
     )]
     data: PathBuf,
+    /// Where workflows are kept: `embedded` (in the data folder), `embedded:PATH`, or `fdb:CLUSTER_FILE` for
+    /// a FoundationDB cluster that many processes share.
+    #[arg(
+        long,
+        env = "PATCHBAY_STORE",
+        default_value = "embedded",
+        value_name = "STORE"
+    )]
+    store: StoreSpec,
+    /// Where customers, plugins and bindings are kept: a SQLite file [default: registry.sqlite in the data
+    /// folder], or `postgres://USER@HOST/DATABASE`, which a shared store needs.
+    #[arg(long, env = "PATCHBAY_REGISTRY", value_name = "DATABASE")]
+    registry: Option<String>,
+    /// The key file, the same one for all processes of an installation [default: keys.json in the data
+    /// folder].
+    #[arg(long, env = "PATCHBAY_KEYS", value_name = "FILE")]
+    keys: Option<PathBuf>,
     /// Where customers are answered.
     #[arg(
         long,
@@ -55,7 +72,13 @@ pub(crate) struct ServeArgs {
     )]
     admin_listen: SocketAddr,
     /// What this process does.
-    #[arg(long, value_enum, value_delimiter = ',', default_values = ["intake", "worker", "reconciler"])]
+    #[arg(
+        long,
+        env = "PATCHBAY_ROLE",
+        value_enum,
+        value_delimiter = ',',
+        default_values = ["intake", "worker", "reconciler"]
+    )]
     role: Vec<Role>,
     /// A network that customers' webhooks may reach though it is not public, for example 10.1.0.0/16.
     #[arg(long = "allow-destination", value_name = "CIDR")]
@@ -132,24 +155,42 @@ async fn serve(args: &ServeArgs) -> Result<(), StartError> {
 
     let clock: SharedClock = Arc::new(SystemClock::new());
     let entropy: SharedEntropy = Arc::new(OsEntropy::new());
-    let (service, engine) = assemble(args, &data, &clock, &entropy).await?;
-
-    let customers = listen(args.listen).await?;
-    let admins = listen(args.admin_listen).await?;
-    let running = Running {
-        customer_url: url_of(&customers)?,
-        admin_url: url_of(&admins)?,
-        pid: std::process::id(),
+    let Some((service, engine)) = stop
+        .run_until_cancelled(assemble(args, &data, &clock, &entropy))
+        .await
+        .transpose()?
+    else {
+        return Ok(());
     };
+
     let tasks = TaskTracker::new();
     let closing = CancellationToken::new();
-    service.warm_up().await;
-    start(args, &service, (customers, admins), &tasks, &closing);
-    data.announce(&running)
-        .map_err(failed("the data folder cannot be written"))?;
-    tracing::info!(customers = %running.customer_url, admins = %running.admin_url, "serving");
+    let running = start_listening(args, &service, &tasks, &closing).await?;
+    let announce = || {
+        data.announce(&running)
+            .map_err(failed("the data folder cannot be written"))
+    };
+    // A store that is away is waited for, and meanwhile it is told where this process answers: with 503.
+    let claiming = service.claim_store(|| {
+        if let Err(error) = announce() {
+            tracing::warn!(%error, "not announced");
+        }
+    });
+    let claimed = stop.run_until_cancelled(claiming).await;
+    if let Some(claimed) = claimed {
+        claimed.map_err(failed("the key file is not this store's"))?;
+        if stop.run_until_cancelled(service.warm_up()).await.is_some() {
+            start_roles(args, &service, &tasks);
+            announce()?;
+            tracing::info!(
+                customers = running.customer_url.as_ref().map(Url::as_str),
+                admins = %running.admin_url,
+                "serving"
+            );
+            stop.cancelled().await;
+        }
+    }
 
-    stop.cancelled().await;
     tracing::info!("stopping");
     data.withdraw();
     // No new connections first, then the work under way, then the files.
@@ -163,32 +204,62 @@ async fn serve(args: &ServeArgs) -> Result<(), StartError> {
     Ok(())
 }
 
+/// What a start needs of the places that were named.
+struct Places {
+    keys: PathBuf,
+    registry: Database,
+}
+
+impl Places {
+    fn of(args: &ServeArgs, data: &DataDir) -> Result<Self, StartError> {
+        let wrong = |why: String| StartError {
+            what: "the places named do not fit together",
+            why,
+        };
+        let registry = match &args.registry {
+            Some(location) => location
+                .parse()
+                .map_err(failed("--registry cannot be understood"))?,
+            None => Database::File(data.registry()),
+        };
+        if matches!(args.store, StoreSpec::Fdb(_)) && !registry.is_shared() {
+            return Err(wrong(
+                "--store fdb: is for many processes, and a registry in SQLite is for one: give them all the \
+                 same --registry postgres://USER@HOST/DATABASE"
+                    .into(),
+            ));
+        }
+        let keys = args.keys.clone().unwrap_or_else(|| data.keys());
+        // New keys beside old data would only make it unreadable, and hide what is wrong.
+        if data.registry().exists() && !keys.exists() {
+            return Err(StartError {
+                what: "the key file is missing",
+                why: format!(
+                    "{} is gone, but what it encrypted is there: put it back from your backup",
+                    keys.display()
+                ),
+            });
+        }
+        Ok(Self { keys, registry })
+    }
+}
+
 async fn assemble(
     args: &ServeArgs,
     data: &DataDir,
     clock: &SharedClock,
     entropy: &SharedEntropy,
 ) -> Result<(Arc<Service>, SharedEngine), StartError> {
-    // New keys beside old data would only make it unreadable, and hide what is wrong.
-    if data.registry().exists() && !data.keys().exists() {
-        return Err(StartError {
-            what: "the key file is missing",
-            why: format!(
-                "{} is gone, but what it encrypted is there: put it back from your backup",
-                data.keys().display()
-            ),
-        });
-    }
-    let keys = KeyRing::open_or_create(&data.keys(), &**entropy)
+    let places = Places::of(args, data)?;
+    let keys = KeyRing::open_or_create(&places.keys, &**entropy)
         .map_err(failed("the key file cannot be used"))?;
     let keys = Arc::new(keys);
-    let engine: SharedEngine =
-        EmbeddedEngine::open(&data.store(), EmbeddedOptions::new(clock.clone()))
-            .map_err(failed("the store cannot be opened"))?;
-    let config = RegistryConfig::file(data.registry());
-    let registry = Registry::open(&config, keys.clone(), clock.clone(), entropy.clone())
-        .await
-        .map_err(failed("the registry cannot be opened"))?;
+    let engine = args
+        .store
+        .open(Some(data), clock)
+        .map_err(failed("the store cannot be opened"))?;
+    let config = RegistryConfig::new(places.registry);
+    let registry = open_registry(&config, &keys, clock, entropy).await?;
     let created = registry
         .ensure_first_admin(&data.admin_token())
         .await
@@ -230,7 +301,13 @@ async fn assemble(
         ..Deadlines::default()
     };
     let service = Service::new(Parts {
-        store: Database::new(engine.clone(), clock.clone(), entropy.clone(), deadlines),
+        store: patchbay_store::Database::new(
+            engine.clone(),
+            clock.clone(),
+            entropy.clone(),
+            deadlines,
+        )
+        .unclaimed(),
         registry,
         sandbox,
         hasher: keys.hasher(),
@@ -242,29 +319,66 @@ async fn assemble(
     Ok((service, engine))
 }
 
-fn start(
+/// The wait before a registry whose database is away is tried again.
+const REGISTRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Opens the registry; waits for a database that is away, since without it nobody is known.
+async fn open_registry(
+    config: &RegistryConfig,
+    keys: &Arc<KeyRing>,
+    clock: &SharedClock,
+    entropy: &SharedEntropy,
+) -> Result<Arc<Registry>, StartError> {
+    loop {
+        let opened = Registry::open(config, keys.clone(), clock.clone(), entropy.clone()).await;
+        match opened {
+            Err(error) if error.is_unreachable() => {
+                tracing::error!(%error, "the registry's database is away; waiting for it");
+                clock.sleep(REGISTRY_PAUSE).await;
+            }
+            opened => return opened.map_err(failed("the registry cannot be opened")),
+        }
+    }
+}
+
+/// Answers from now on: whoever asks before the store is there is told to come back.
+async fn start_listening(
     args: &ServeArgs,
     service: &Arc<Service>,
-    (customers, admins): (TcpListener, TcpListener),
     tasks: &TaskTracker,
     closing: &CancellationToken,
-) {
+) -> Result<Running, StartError> {
     let settings = ServerSettings::default();
-    let admin = patchbay_server::admin_router(service.clone(), settings);
-    serve_on(tasks, closing, admins, admin, settings);
+    let mut customer_url = None;
     if args.role.contains(&Role::Intake) {
+        let customers = listen(args.listen).await?;
+        customer_url = Some(url_of(&customers)?);
         let router = patchbay_server::customer_router(service.clone(), settings);
         serve_on(tasks, closing, customers, router, settings);
     }
+    let admins = listen(args.admin_listen).await?;
+    let admin_url = url_of(&admins)?;
+    let admin = patchbay_server::admin_router(service.clone(), settings);
+    serve_on(tasks, closing, admins, admin, settings);
+
+    let registry = service.registry().clone();
+    let closing = closing.clone();
+    tasks.spawn(async move { registry.run_refresher(closing.cancelled_owned()).await });
+    Ok(Running {
+        customer_url,
+        admin_url,
+        pid: std::process::id(),
+    })
+}
+
+fn start_roles(args: &ServeArgs, service: &Arc<Service>, tasks: &TaskTracker) {
+    tasks.spawn(service.clone().keep_warm());
     if args.role.contains(&Role::Worker) {
         tasks.spawn(service.clone().run_worker());
     }
     if args.role.contains(&Role::Reconciler) {
         tasks.spawn(service.clone().run_reconciler());
     }
-    let registry = service.registry().clone();
-    let closing = closing.clone();
-    tasks.spawn(async move { registry.run_refresher(closing.cancelled_owned()).await });
 }
 
 fn serve_on(

@@ -39,6 +39,8 @@ enum RouteError {
     Stopping,
     #[error("the store does not answer")]
     Store,
+    #[error("the plugins that are bound are being prepared")]
+    Plugins,
     #[error("the registry could not be read for too long, so that no token is accepted")]
     Registry,
 }
@@ -46,7 +48,7 @@ enum RouteError {
 impl IntoResponse for RouteError {
     fn into_response(self) -> Response {
         let refusal: Refusal = match &self {
-            Self::Stopping | Self::Store | Self::Registry => {
+            Self::Stopping | Self::Store | Self::Plugins | Self::Registry => {
                 problem::NOT_READY.because(self.to_string())
             }
         };
@@ -67,6 +69,9 @@ async fn ready(State(app): State<App>) -> Result<Response, RouteError> {
     };
     if !answers {
         return Err(RouteError::Store);
+    }
+    if !app.service.is_warm() {
+        return Err(RouteError::Plugins);
     }
     Ok(well("ready"))
 }

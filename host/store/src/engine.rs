@@ -19,6 +19,9 @@ use bytes::Bytes;
 
 mod atomic;
 pub mod embedded;
+#[cfg(feature = "fdb")]
+pub mod fdb;
+mod meter;
 mod overlay;
 mod pending;
 mod watches;
@@ -37,6 +40,8 @@ pub mod limits {
     pub const TRANSACTION_BYTES: usize = 10_000_000;
     /// How long after its first read a transaction may commit.
     pub const TRANSACTION_AGE: Duration = Duration::from_secs(5);
+    /// How stale the reads of [`begin_recent`](super::Engine::begin_recent) may be.
+    pub const RECENT: Duration = Duration::from_millis(100);
 }
 
 /// Whether a read takes part in conflict detection.
@@ -168,6 +173,9 @@ pub enum EngineError {
     /// The read version is older than the engine can still check: do it all again.
     #[error("the transaction is older than five seconds")]
     TooOld,
+    /// The engine has too much to do, or is being rearranged; nothing was written: do it all again.
+    #[error("the store is busy: {0}")]
+    Busy(&'static str),
     /// The commit may or may not have happened: do it again only if that is harmless.
     #[error("it is unknown whether the commit happened")]
     MaybeCommitted,
@@ -196,7 +204,10 @@ pub enum EngineError {
 impl EngineError {
     /// Whether the same transaction may succeed if it is run again from its start.
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Conflict | Self::TooOld | Self::MaybeCommitted)
+        matches!(
+            self,
+            Self::Conflict | Self::TooOld | Self::Busy(_) | Self::MaybeCommitted
+        )
     }
 }
 
@@ -253,6 +264,13 @@ pub trait Transaction: Send {
 pub trait Engine: Send + Sync + 'static {
     /// Begins a transaction at the newest durable version.
     async fn begin(&self) -> Result<Box<dyn Transaction>, EngineError>;
+
+    /// Begins a transaction whose reads may be a little stale ([`limits::RECENT`]), where that is cheaper.
+    /// It sees what this process itself has committed. For what is shown to people; whoever decides
+    /// something reads the newest.
+    async fn begin_recent(&self) -> Result<Box<dyn Transaction>, EngineError> {
+        self.begin().await
+    }
 
     /// `embedded`, `fdb` or `simulated`.
     fn name(&self) -> &'static str;

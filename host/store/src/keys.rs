@@ -67,6 +67,10 @@ pub enum Subspace {
     Wake,
     /// What expires in an hour.
     Expiry,
+    /// Leases of scheduled jobs.
+    Job,
+    /// Whose store this is.
+    Installation,
 }
 
 impl Subspace {
@@ -94,6 +98,8 @@ impl Subspace {
             Self::PointerLocator => b"PL",
             Self::Wake => b"N",
             Self::Expiry => b"E",
+            Self::Job => b"L",
+            Self::Installation => b"IN",
         }
     }
 
@@ -246,6 +252,24 @@ pub fn counter(customer: &CustomerId, status: Status) -> Vec<u8> {
     Subspace::Counter.key(&(customer.as_str(), u16::from(status.key_byte())))
 }
 
+/// All counters, or those after one.
+pub fn counters(after: Option<&[u8]>) -> KeyRange {
+    let all = Subspace::Counter.range(&());
+    match after {
+        Some(after) => KeyRange::new(KeyRange::key(after).end, all.end),
+        None => all,
+    }
+}
+
+/// The customer and status of a `#` key.
+pub fn parse_counter(key: &[u8]) -> Option<(CustomerId, Status)> {
+    let (customer, status): (String, u16) = Subspace::Counter.parse(key)?;
+    let status = Status::ALL
+        .into_iter()
+        .find(|known| u16::from(known.key_byte()) == status)?;
+    Some((customer.parse().ok()?, status))
+}
+
 /// `T,b,wf,seq`.
 pub fn timeline(id: WorkflowId, sequence: u32) -> Vec<u8> {
     Subspace::Timeline.key(&(bucket(id.as_uuid()), id.as_uuid(), sequence))
@@ -388,6 +412,16 @@ pub fn parse_expiry(key: &[u8]) -> Option<(CustomerId, KeyedHash)> {
         customer.parse().ok()?,
         KeyedHash::from_bytes(hash.into_bytes()),
     ))
+}
+
+/// `L,name`: who holds a scheduled job.
+pub fn job(name: &str) -> Vec<u8> {
+    Subspace::Job.key(&(name,))
+}
+
+/// `IN`: whose store this is.
+pub fn installation() -> Vec<u8> {
+    Subspace::Installation.key(&())
 }
 
 const fn hour(at: Timestamp) -> u64 {

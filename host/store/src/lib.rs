@@ -15,12 +15,17 @@ pub mod database;
 pub mod deliver;
 pub mod engine;
 pub mod inspect;
+pub mod installation;
+pub mod job;
 pub mod keys;
 pub mod lease;
+pub mod monitor;
 pub mod queue;
 pub mod reconcile;
 pub mod records;
 pub mod retry;
+mod stats;
 pub mod transition;
 
 pub use database::{Database, Operation, StoreError, Tx};
+pub use stats::StoreStats;

@@ -23,6 +23,8 @@ pub enum HashDomain {
     Fingerprint = 4,
     /// A backend's id of a search.
     SearchId = 5,
+    /// Nothing but the key: by it one key file is told from another.
+    KeyFile = 6,
 }
 
 /// Makes keyed hashes: HMAC-SHA-256 (RFC 2104), truncated to its first 16 bytes. Who lacks the key can

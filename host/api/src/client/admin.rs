@@ -13,6 +13,7 @@ use crate::admin::{
     Backend, BackendChoices, BackendList, Binding, CreatedCustomer, CustomerList, IssuedToken,
     NewBackend, NewBinding, NewCustomer, NewToken, Plugin, PluginList,
 };
+use crate::monitor::{QueueReport, StoreReport};
 use crate::workflows::{WorkflowDetail, WorkflowPage, WorkflowQuery};
 
 /// A client of the admin API.
@@ -155,6 +156,18 @@ impl AdminClient {
     pub async fn retry(&self, id: WorkflowId) -> Result<WorkflowDetail, ClientError> {
         let url = self.base.at(&["workflows", &id.to_string(), "retry"]);
         self.send(self.http.post(url), "a workflow").await
+    }
+
+    /// What the store's transactions of the process that answers came to.
+    pub async fn store(&self) -> Result<StoreReport, ClientError> {
+        self.get(self.base.at(&["store"]), "a report on the store")
+            .await
+    }
+
+    /// What waits in the queue.
+    pub async fn queue(&self) -> Result<QueueReport, ClientError> {
+        self.get(self.base.at(&["queue"]), "a report on the queue")
+            .await
     }
 
     async fn get<T: DeserializeOwned>(

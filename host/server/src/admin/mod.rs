@@ -3,6 +3,7 @@
 mod backends;
 mod bindings;
 mod customers;
+mod monitor;
 mod plugins;
 mod refused;
 mod tokens;
@@ -29,6 +30,8 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/customers/{id}/bindings/{role}", put(bindings::bind))
         .route("/customers/{id}/backends", put(bindings::choose_backends))
         .route("/backends", get(backends::list).post(backends::create))
+        .route("/store", get(monitor::store))
+        .route("/queue", get(monitor::queue))
         .route("/workflows", get(workflows::list))
         .route("/workflows/{id}", get(workflows::show))
         .route("/workflows/{id}/retry", post(workflows::retry))

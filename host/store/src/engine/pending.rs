@@ -1,18 +1,14 @@
 //! All that a transaction will ask of the commit: its writes, what it read, and their size.
 //!
-//! Enforces [`limits`]; knows nothing of how anything is stored.
+//! Knows nothing of how anything is stored; what fits is [`Meter`]'s.
 
 use std::collections::HashSet;
 
 use bytes::Bytes;
 
 use super::overlay::Overlay;
-use super::{AtomicOp, EngineError, KeyRange, Versionstamp, limits};
-
-/// What FoundationDB counts for a mutation besides its key and value, and for a conflict range besides its
-/// ends (the sizes of its structures, rounded up).
-const MUTATION_BYTES: usize = 56;
-const CONFLICT_BYTES: usize = 32;
+use super::meter::Meter;
+use super::{AtomicOp, EngineError, KeyRange, Versionstamp};
 
 /// What was read with [`Read::Serializable`](super::Read::Serializable).
 #[derive(Default)]
@@ -48,8 +44,7 @@ pub(super) struct Pending {
     pub(super) reads: ReadSet,
     /// Write conflicts beyond the keys written and ranges cleared.
     pub(super) write_conflicts: Vec<KeyRange>,
-    size: usize,
-    refused: Option<EngineError>,
+    meter: Meter,
 }
 
 impl Pending {
@@ -58,51 +53,42 @@ impl Pending {
         self.overlay.is_empty() && self.stamped.is_empty() && self.write_conflicts.is_empty()
     }
 
-    /// Its size by [`limits::TRANSACTION_BYTES`].
+    /// Its size by [`TRANSACTION_BYTES`](super::limits::TRANSACTION_BYTES).
     pub(super) fn size(&self) -> usize {
-        self.size
+        self.meter.size()
     }
 
     /// The first thing that was refused so far.
     pub(super) fn check(&self) -> Result<(), EngineError> {
-        self.refused.clone().map_or(Ok(()), Err)
+        self.meter.check()
     }
 
     pub(super) fn set(&mut self, key: &[u8], value: &[u8]) {
-        let grows = mutation(key.len(), value.len()) + conflict(key.len());
-        if self.admit(grows, check_key(key).and_then(|()| check_value(value))) {
+        if self.meter.set(key, value) {
             self.overlay.set(copy(key), copy(value));
         }
     }
 
     pub(super) fn clear(&mut self, key: &[u8]) {
-        let grows = mutation(key.len(), key.len() + 1) + conflict(key.len());
-        if self.admit(grows, check_key(key)) {
+        if self.meter.clear(key) {
             self.overlay.clear(copy(key));
         }
     }
 
     pub(super) fn clear_range(&mut self, range: &KeyRange) {
-        let ends = range.begin.len() + range.end.len();
-        let grows = MUTATION_BYTES + CONFLICT_BYTES + 2 * ends;
-        if self.admit(grows, check_range(range)) {
+        if self.meter.clear_range(range) {
             self.overlay.clear_range(range);
         }
     }
 
     pub(super) fn atomic(&mut self, key: &[u8], op: AtomicOp, operand: &[u8]) {
-        let grows = mutation(key.len(), operand.len()) + conflict(key.len());
-        if self.admit(grows, check_key(key).and_then(|()| check_value(operand))) {
+        if self.meter.set(key, operand) {
             self.overlay.atomic(copy(key), op, copy(operand));
         }
     }
 
     pub(super) fn set_versionstamped(&mut self, prefix: &[u8], suffix: &[u8], value: &[u8]) {
-        let length = prefix.len() + Versionstamp::BYTES + suffix.len();
-        let fits = check_key_length(length)
-            .and_then(|()| check_start(prefix))
-            .and_then(|()| check_value(value));
-        if self.admit(mutation(length, value.len()) + conflict(length), fits) {
+        if self.meter.set_versionstamped(prefix, suffix, value) {
             self.stamped.push(Stamped {
                 prefix: copy(prefix),
                 suffix: copy(suffix),
@@ -112,7 +98,7 @@ impl Pending {
     }
 
     pub(super) fn read_key(&mut self, key: &[u8]) {
-        if !self.reads.keys.contains(key) && self.admit(conflict(key.len()), Ok(())) {
+        if !self.reads.keys.contains(key) && self.meter.read_key(key) {
             self.reads.keys.insert(copy(key));
         }
     }
@@ -121,78 +107,16 @@ impl Pending {
         if range.is_empty() || self.reads.ranges.last() == Some(range) {
             return;
         }
-        let grows = CONFLICT_BYTES + range.begin.len() + range.end.len();
-        if self.admit(grows, check_range(range)) {
+        if self.meter.conflict_range(range) {
             self.reads.ranges.push(range.clone());
         }
     }
 
     pub(super) fn write_range(&mut self, range: &KeyRange) {
-        let grows = CONFLICT_BYTES + range.begin.len() + range.end.len();
-        if self.admit(grows, check_range(range)) && !range.is_empty() {
+        if self.meter.conflict_range(range) && !range.is_empty() {
             self.write_conflicts.push(range.clone());
         }
     }
-
-    /// Whether something that `grows` the transaction may still be added. After the first refusal nothing
-    /// is, so that a transaction which can no longer commit stops growing.
-    fn admit(&mut self, grows: usize, fits: Result<(), EngineError>) -> bool {
-        if self.refused.is_some() {
-            return false;
-        }
-        self.size += grows;
-        let fits =
-            fits.and_then(|()| limit("the transaction", self.size, limits::TRANSACTION_BYTES));
-        self.refused = fits.err();
-        self.refused.is_none()
-    }
-}
-
-/// Whether a key may be read or written.
-pub(super) fn check_key(key: &[u8]) -> Result<(), EngineError> {
-    check_key_length(key.len())?;
-    check_start(key)
-}
-
-/// Whether a range may be read or cleared. Its ends need not be possible keys themselves.
-pub(super) fn check_range(range: &KeyRange) -> Result<(), EngineError> {
-    // `KeyRange::key` makes an end one byte longer than its key.
-    check_key_length(range.begin.len())?;
-    check_key_length(range.end.len().saturating_sub(1))?;
-    if &range.end[..] > limits::KEY_END || &range.begin[..] > limits::KEY_END {
-        return Err(EngineError::ReservedKey);
-    }
-    Ok(())
-}
-
-fn check_start(key: &[u8]) -> Result<(), EngineError> {
-    if key.starts_with(limits::KEY_END) {
-        return Err(EngineError::ReservedKey);
-    }
-    Ok(())
-}
-
-fn check_key_length(length: usize) -> Result<(), EngineError> {
-    limit("a key", length, limits::KEY_BYTES)
-}
-
-fn check_value(value: &[u8]) -> Result<(), EngineError> {
-    limit("a value", value.len(), limits::VALUE_BYTES)
-}
-
-fn limit(what: &'static str, size: usize, limit: usize) -> Result<(), EngineError> {
-    if size > limit {
-        return Err(EngineError::TooLarge { what, size, limit });
-    }
-    Ok(())
-}
-
-const fn mutation(key: usize, value: usize) -> usize {
-    MUTATION_BYTES + key + value
-}
-
-const fn conflict(key: usize) -> usize {
-    CONFLICT_BYTES + 2 * key + 1
 }
 
 fn copy(bytes: &[u8]) -> Bytes {

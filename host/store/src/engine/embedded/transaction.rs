@@ -11,7 +11,8 @@ use super::Shared;
 use super::queue::Request;
 use super::snapshot::TableSnapshot;
 use crate::engine::overlay::{Lookup, Snapshot, resolve};
-use crate::engine::pending::{Pending, check_key, check_range};
+use crate::engine::meter::{check_key, check_range};
+use crate::engine::pending::Pending;
 use crate::engine::watches::Unregistered;
 use crate::engine::{
     AtomicOp, Committed, EngineError, KeyRange, RangeOptions, Read, Row, Transaction, Watch, limits,

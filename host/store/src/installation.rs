@@ -1,0 +1,55 @@
+//! Whose store this is: which key file seals what is in it, so that no process writes into a store that it
+//! could not read.
+
+use async_trait::async_trait;
+use patchbay_workflow::KeyedHash;
+use serde::{Deserialize, Serialize};
+
+use crate::codec::Record;
+use crate::database::{Operation, StoreError, Tx};
+use crate::engine::Read;
+use crate::keys;
+
+/// `IN`: the installation that the store belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Installation {
+    /// A keyed hash by which a key file is told from others.
+    pub key_file: KeyedHash,
+}
+
+impl Record for Installation {
+    const NAME: &'static str = "installation";
+}
+
+/// Claims the store for an installation, or finds that it is.
+#[derive(Debug)]
+pub struct Claim(pub Installation);
+
+/// What was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claimed {
+    /// The store was nobody's.
+    New,
+    /// It is this installation's.
+    Ours,
+    /// It is another's: another key file seals what is in it.
+    Others,
+}
+
+#[async_trait]
+impl Operation for Claim {
+    type Output = Claimed;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Claimed, StoreError> {
+        let key = keys::installation();
+        let found = tx.record::<Installation>(&key, Read::Serializable).await?;
+        match found {
+            Some(found) if found == self.0 => Ok(Claimed::Ours),
+            Some(_) => Ok(Claimed::Others),
+            None => {
+                tx.put(&key, &self.0)?;
+                Ok(Claimed::New)
+            }
+        }
+    }
+}
