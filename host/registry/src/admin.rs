@@ -136,7 +136,7 @@ impl Registry {
         .fetch_all(&self.pool)
         .await
         .map_err(failed())?;
-        let read = |row: &sqlx::sqlite::SqliteRow| {
+        let read = |row: &sqlx::any::AnyRow| {
             Ok(Admin {
                 name: row.try_get(0)?,
                 created_at: instant(row.try_get(1)?),
@@ -152,15 +152,13 @@ impl Registry {
 
     /// Ends an admin's access; never the last one's.
     pub async fn revoke_admin(&self, actor: &str, name: &str) -> Result<(), RegistryError> {
+        // A name is asked for, and repeated, only where it can be one.
+        if text::check_slug("admin", name).is_err() {
+            return Err(RegistryError::AdminUnknown("of that name".to_owned()));
+        }
         let mut write = self.begin().await?;
         if active(&mut write, Some(name)).await? == 0 {
-            // The name is repeated only where it can be one.
-            let shown = if text::check_slug("admin", name).is_ok() {
-                name
-            } else {
-                "of that name"
-            };
-            return Err(RegistryError::AdminUnknown(shown.to_owned()));
+            return Err(RegistryError::AdminUnknown(name.to_owned()));
         }
         if active(&mut write, None).await? == 1 {
             return Err(RegistryError::LastAdmin(name.to_owned()));

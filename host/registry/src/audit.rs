@@ -7,8 +7,8 @@
 use patchbay_workflow::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
 
 use crate::Object;
 use crate::database::instant;
@@ -83,7 +83,7 @@ impl<'a> Entry<'a> {
 
 /// Appends an entry; gives its hash, the chain's new head.
 pub(crate) async fn append(
-    sql: &mut SqliteConnection,
+    sql: &mut AnyConnection,
     revision: i64,
     at: i64,
     head: &[u8],
@@ -229,7 +229,7 @@ impl Registry {
              hash FROM audit_log WHERE revision > $1 ORDER BY revision LIMIT $2",
         )
         .bind(i64::try_from(after).unwrap_or(i64::MAX))
-        .bind(limit)
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await
         .map_err(RegistryError::database("reading the audit log"))?;
@@ -241,7 +241,7 @@ impl Registry {
 }
 
 /// Reads a row. The entry's hash is computed from its content, not taken from the row.
-fn read(row: &SqliteRow) -> Result<Link, sqlx::Error> {
+fn read(row: &AnyRow) -> Result<Link, sqlx::Error> {
     let (revision, at): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
     let text = |column: usize| row.try_get::<&str, _>(column);
     let texts = [text(2)?, text(3)?, text(4)?, text(5)?, text(6)?];

@@ -183,7 +183,7 @@ impl Registry {
         .fetch_all(&self.pool)
         .await
         .map_err(failed())?;
-        let read = |row: &sqlx::sqlite::SqliteRow| {
+        let read = |row: &sqlx::any::AnyRow| {
             Ok(BoundVersion {
                 revision: u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0),
                 binding: Binding {

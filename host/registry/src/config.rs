@@ -3,14 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where the tables are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Database {
-    /// A SQLite file, created (mode 0600) if it is not there; its directory must be.
-    File(PathBuf),
-    /// In memory: gone with the registry. For tests and simulations.
-    Memory,
-}
+use crate::location::Database;
 
 /// How the registry is opened, and how it keeps up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +28,7 @@ impl RegistryConfig {
         }
     }
 
-    /// A registry in a file; see [`Self::new`].
+    /// A registry in a SQLite file; see [`Self::new`].
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self::new(Database::File(path.into()))
     }

@@ -1,81 +1,155 @@
 //! The connection pool, the tables' versions, and the one way to write.
+//!
+//! One driver for both databases ([`sqlx::Any`]), so that each statement stands once. What they differ in
+//! is all here: how a connection is set up, how a transaction begins, and what bounds its time.
 
 use std::fs::OpenOptions;
+use std::future::Future;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use patchbay_workflow::Timestamp;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Row as _, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::any::AnyPoolOptions;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{
+    Any, AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Row as _, Transaction,
+};
 
 use crate::audit::{self, Entry};
-use crate::config::Database;
 use crate::error::RegistryError;
+use crate::location::{Database, PostgresUrl};
+
+/// A migration: its version, its name, and its text for SQLite and for PostgreSQL.
+type Migrated = (i64, &'static str, &'static str, &'static str);
 
 /// Every migration, oldest first. Written out instead of gathered by `sqlx::migrate!`, whose crate would
-/// build sqlx and SQLite twice; a test compares the list with the directory.
-pub(crate) const MIGRATIONS: [(i64, &str, &str); 1] = [(
+/// build sqlx and SQLite twice; a test compares the list with the directories.
+const MIGRATIONS: [Migrated; 1] = [(
     1,
     "registry",
     include_str!("../../../migrations/sqlite/0001_registry.sql"),
+    include_str!("../../../migrations/postgres/0001_registry.sql"),
 )];
 
-/// How long a writer waits for another process's.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a writer waits for another process's, and everybody for a connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often something is tried that others made fail.
+pub(crate) const ATTEMPTS: usize = 3;
+/// The longest that a change or a look for changes takes before it is given up here. Longer than the
+/// server's own bounds, which are told apart better; this is for a server that says nothing any more.
+const SILENCE: Duration = Duration::from_secs(30);
+/// The same for the migrations, which may have much to do.
+const MIGRATING: Duration = Duration::from_secs(600);
 
-pub(crate) async fn open(database: &Database) -> Result<SqlitePool, RegistryError> {
-    let options = match database {
+/// What each connection to SQLite begins with.
+const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
+     PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;";
+
+/// What each session of PostgreSQL begins with: nothing waits without end, and who has gone silent inside
+/// of a change does not keep the others from theirs.
+const POSTGRES_SETTINGS: [(&str, &str); 4] = [
+    ("statement_timeout", "20s"),
+    ("lock_timeout", "5s"),
+    ("idle_in_transaction_session_timeout", "20s"),
+    ("client_min_messages", "warning"),
+];
+/// The session that migrates may have to wait for another process's.
+const MIGRATING_SETTINGS: [(&str, &str); 3] = [
+    ("statement_timeout", "600s"),
+    ("lock_timeout", "60s"),
+    ("client_min_messages", "warning"),
+];
+
+pub(crate) async fn open(database: &Database) -> Result<AnyPool, RegistryError> {
+    sqlx::any::install_default_drivers();
+    match database {
+        Database::Postgres(url) => open_postgres(database, url).await,
         Database::File(path) => {
             create_private(path)
-                .map_err(sqlx::Error::Io)
+                .map_err(|source| sqlx::Error::Configuration(source.into()))
                 .map_err(RegistryError::database("creating its file"))?;
-            SqliteConnectOptions::new()
-                .filename(path)
-                .journal_mode(SqliteJournalMode::Wal)
+            open_sqlite(database, sqlite_pool().max_connections(3)).await
         }
-        Database::Memory => SqliteConnectOptions::new().in_memory(true),
-    };
-    let options = options
-        .foreign_keys(true)
-        .busy_timeout(BUSY_TIMEOUT)
-        .synchronous(SqliteSynchronous::Full)
-        // What is deleted or replaced is overwritten: an erased data key must not survive in a free page.
-        .pragma("secure_delete", "ON")
-        .disable_statement_logging();
-    let pool = match database {
-        Database::File(_) => SqlitePoolOptions::new().max_connections(3),
         // The database lives in its only connection.
-        Database::Memory => SqlitePoolOptions::new()
-            .min_connections(1)
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None),
-    };
-    let pool = pool
-        .acquire_timeout(BUSY_TIMEOUT)
-        .connect_with(options)
-        .await
-        .map_err(RegistryError::database("opening it"))?;
-    migrator()
-        .run(&pool)
-        .await
-        .map_err(RegistryError::Migration)?;
-    Ok(pool)
+        Database::Memory => {
+            let pool = sqlite_pool().min_connections(1).max_connections(1);
+            open_sqlite(database, pool.idle_timeout(None).max_lifetime(None)).await
+        }
+    }
 }
 
-fn migrator() -> Migrator {
-    let migrations = MIGRATIONS.iter().map(|&(version, description, sql)| {
+fn sqlite_pool() -> AnyPoolOptions {
+    AnyPoolOptions::new()
+        .acquire_timeout(PATIENCE)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                let settings = sqlx::raw_sql(SQLITE_SETTINGS);
+                settings.execute(connection).await.map(drop)
+            })
+        })
+}
+
+async fn open_sqlite(database: &Database, pool: AnyPoolOptions) -> Result<AnyPool, RegistryError> {
+    let pool = pool
+        .connect_with(database.options(&[])?)
+        .await
+        .map_err(RegistryError::database("opening it"))?;
+    // SQLite has no lock that spans the migrations: another process may have made a table first, and
+    // left nothing to do.
+    let mut attempt = 1;
+    loop {
+        match migrator(database).run(&pool).await {
+            Ok(()) => return Ok(pool),
+            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..))
+                if attempt < ATTEMPTS =>
+            {
+                attempt += 1;
+            }
+            Err(error) => return Err(RegistryError::Migration(error)),
+        }
+    }
+}
+
+async fn open_postgres(database: &Database, url: &PostgresUrl) -> Result<AnyPool, RegistryError> {
+    url.check_files()?;
+    // By a connection of its own: its error says what a pool's would not, it has other bounds, and the lock
+    // that spans the migrations ends with it whatever happens.
+    let options = database.options(&MIGRATING_SETTINGS)?;
+    let mut connection = tokio::time::timeout(PATIENCE, options.connect())
+        .await
+        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+        .map_err(RegistryError::database("connecting to it"))?;
+    let migrated = tokio::time::timeout(MIGRATING, migrator(database).run(&mut connection)).await;
+    let _ = tokio::time::timeout(PATIENCE, connection.close()).await;
+    migrated
+        .unwrap_or(Err(MigrateError::Execute(sqlx::Error::PoolTimedOut)))
+        .map_err(RegistryError::Migration)?;
+
+    let options = database.options(&POSTGRES_SETTINGS)?;
+    Ok(AnyPoolOptions::new()
+        .max_connections(4)
+        .acquire_timeout(PATIENCE)
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // sqlx would ask without a bound, and the place in the pool would be taken meanwhile.
+                let answered = tokio::time::timeout(PATIENCE, connection.ping()).await;
+                answered.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+                Ok(true)
+            })
+        })
+        .connect_lazy_with(options))
+}
+
+fn migrator(database: &Database) -> Migrator {
+    let migrations = MIGRATIONS.iter().map(|&(version, name, sqlite, postgres)| {
+        let sql = match database {
+            Database::Postgres(_) => postgres,
+            Database::File(_) | Database::Memory => sqlite,
+        };
         let sql = sqlx::SqlStr::from_static(sql);
-        Migration::new(
-            version,
-            description.into(),
-            MigrationType::Simple,
-            sql,
-            false,
-        )
+        Migration::new(version, name.into(), MigrationType::Simple, sql, false)
     });
     Migrator::with_migrations(migrations.collect())
 }
@@ -93,10 +167,47 @@ fn create_private(path: &Path) -> io::Result<()> {
     }
 }
 
+impl Database {
+    /// What a change begins with.
+    const fn begin_write(&self) -> &'static str {
+        match self {
+            // At once a writer: one that began as a reader could not wait for its turn.
+            Self::File(_) | Self::Memory => "BEGIN IMMEDIATE",
+            // Said, because a server may have another default: each statement has to see what those who
+            // had the lock before have committed.
+            Self::Postgres(_) => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+        }
+    }
+
+    /// What a look at several tables at one point in time begins with.
+    pub(crate) const fn begin_read(&self) -> &'static str {
+        match self {
+            Self::File(_) | Self::Memory => "BEGIN",
+            Self::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        }
+    }
+
+    /// Gives up what gets no answer from a server.
+    pub(crate) async fn bounded<T>(
+        &self,
+        action: &'static str,
+        work: impl Future<Output = Result<T, RegistryError>> + Send,
+    ) -> Result<T, RegistryError> {
+        match self {
+            Self::File(_) | Self::Memory => work.await,
+            Self::Postgres(_) => tokio::time::timeout(SILENCE, work)
+                .await
+                .unwrap_or_else(|_| {
+                    Err(RegistryError::database(action)(sqlx::Error::PoolTimedOut))
+                }),
+        }
+    }
+}
+
 /// One change: a transaction that has counted the revision up, and that ends with an audit entry or
 /// leaves nothing behind.
 pub(crate) struct Write {
-    transaction: Transaction<'static, Sqlite>,
+    transaction: Transaction<'static, Any>,
     /// The revision that this change makes.
     pub(crate) revision: i64,
     /// When it is made.
@@ -106,13 +217,17 @@ pub(crate) struct Write {
 
 impl Write {
     /// Begins; waits for its turn among writers.
-    pub(crate) async fn begin(pool: &SqlitePool, now: Timestamp) -> Result<Self, RegistryError> {
+    pub(crate) async fn begin(
+        database: &Database,
+        pool: &AnyPool,
+        now: Timestamp,
+    ) -> Result<Self, RegistryError> {
         let failed = RegistryError::database;
-        // At once a writer: one that began as a reader could not wait for its turn.
         let mut transaction = pool
-            .begin_with("BEGIN IMMEDIATE")
+            .begin_with(database.begin_write())
             .await
             .map_err(failed("beginning a change"))?;
+        // Locks the row: whoever comes now waits here.
         let row = sqlx::query(
             "UPDATE registry SET revision = revision + 1 WHERE id = 1 RETURNING revision, audit_head",
         )
@@ -128,7 +243,7 @@ impl Write {
     }
 
     /// The connection, inside the transaction.
-    pub(crate) fn sql(&mut self) -> &mut SqliteConnection {
+    pub(crate) fn sql(&mut self) -> &mut AnyConnection {
         &mut self.transaction
     }
 

@@ -1,11 +1,26 @@
 //! What the registry refuses, whose fault it is, and what to do.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 use patchbay_vault::VaultError;
 use patchbay_workflow::{BackendId, CustomerId, PluginDigest, Role};
+use sqlx::migrate::MigrateError;
+
+/// PostgreSQL's serialization failure and deadlock.
+const CONFLICT: [&str; 2] = ["40001", "40P01"];
+
+/// How the SQLSTATEs begin that pass by themselves: connection lost, conflicts, too many connections, a lock
+/// or a statement that took too long, starting or stopping, a standby not yet promoted.
+const PASSING: [&str; 8] = [
+    "08", "40", "53300", "55P03", "57014", "57P0", "25006", "25P03",
+];
+
+fn sql_state(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error()?.code()
+}
 
 /// Who has to act on an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,12 +172,15 @@ pub enum RegistryError {
         #[source]
         source: sqlx::Error,
     },
+    /// Where the database is cannot be understood.
+    #[error("the registry's location is not valid: {0}")]
+    LocationInvalid(String),
     /// The tables could not be brought to this version.
     #[error(
         "the registry's tables cannot be brought to this version: {0}; if a newer program has changed \
          them, run that one"
     )]
-    Migration(#[source] sqlx::migrate::MigrateError),
+    Migration(#[source] MigrateError),
     /// A stored row cannot be understood.
     #[error(
         "the registry's row of {what} is damaged: {reason}; restore the database from its backup"
@@ -224,6 +242,7 @@ impl RegistryError {
             Self::LastAdmin(_) => "last-admin",
             Self::AdminFile { .. } => "admin-file",
             Self::Database { .. } => "registry-unavailable",
+            Self::LocationInvalid(_) => "registry-location",
             Self::Migration(_) => "registry-migration",
             Self::Corrupt { .. } => "registry-corrupt",
             Self::Secret { .. } => "registry-secret",
@@ -236,11 +255,42 @@ impl RegistryError {
         match self {
             Self::AdminFile { .. }
             | Self::Database { .. }
+            | Self::LocationInvalid(_)
             | Self::Migration(_)
             | Self::Corrupt { .. }
             | Self::Secret { .. }
             | Self::AuditBroken { .. } => Fault::Host,
             _ => Fault::Caller,
+        }
+    }
+
+    /// Whether the database is only away, or busy with others: the same call may succeed in a moment, with
+    /// nothing done about it here.
+    pub fn is_unreachable(&self) -> bool {
+        match self.driver() {
+            None => false,
+            Some(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed) => {
+                true
+            }
+            Some(error) => {
+                sql_state(error).is_some_and(|state| PASSING.iter().any(|it| state.starts_with(it)))
+            }
+        }
+    }
+
+    /// Whether the database gave it up for the sake of others. Nothing of it was done.
+    pub(crate) fn is_conflict(&self) -> bool {
+        let state = self.driver().and_then(sql_state);
+        state.is_some_and(|state| CONFLICT.contains(&&*state))
+    }
+
+    fn driver(&self) -> Option<&sqlx::Error> {
+        match self {
+            Self::Database { source, .. }
+            | Self::Migration(
+                MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _),
+            ) => Some(source),
+            _ => None,
         }
     }
 

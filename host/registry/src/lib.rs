@@ -14,7 +14,8 @@
 //! # When the database is away
 //!
 //! The last snapshot keeps serving. Only credentials fail closed: a snapshot that was not confirmed
-//! within [`RegistryConfig::revocation_bound`] verifies none, because it may lack a revocation.
+//! within [`RegistryConfig::revocation_bound`] verifies none, because it may lack a revocation. At start
+//! there is no snapshot: [`RegistryError::is_unreachable`] tells what is worth waiting for.
 
 #![deny(missing_docs)]
 
@@ -27,6 +28,7 @@ mod customer;
 mod database;
 mod error;
 mod load;
+mod location;
 mod plugin;
 mod refresh;
 mod registry;
@@ -40,9 +42,10 @@ pub use admin::{Admin, AdminIdentity};
 pub use audit::{AuditEntry, AuditVerified};
 pub use backend::{Backend, BackendLimits, Credentials, NewBackend};
 pub use binding::{BackendBinding, Binding, BoundVersion, NewBackendBinding};
-pub use config::{Database, RegistryConfig};
+pub use config::RegistryConfig;
 pub use customer::{Customer, NewCustomer, WebhookEndpoint, WebhookSecret};
 pub use error::{Fault, RegistryError, TokenError};
+pub use location::{Database, PostgresUrl};
 pub use plugin::PluginVersion;
 pub use registry::Registry;
 pub use settings::CustomerSettings;

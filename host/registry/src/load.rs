@@ -7,8 +7,8 @@ use std::sync::Arc;
 use patchbay_vault::{KeyRing, Sealed};
 use patchbay_workflow::{BackendId, CustomerId, PluginDigest, PluginRef, Role, Timestamp};
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, Sqlite, SqliteConnection};
+use sqlx::any::AnyRow;
+use sqlx::{Any, AnyConnection, Row as _};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -28,7 +28,7 @@ type Decoded<T> = Result<T, sqlx::Error>;
 macro_rules! rows {
     ($sql:expr, $only:expr, $select:literal, $column:literal, $order:literal) => {
         match $only {
-            None => sqlx::query::<Sqlite>(concat!($select, $order)),
+            None => sqlx::query::<Any>(concat!($select, $order)),
             Some(id) => sqlx::query(concat!($select, " WHERE ", $column, " = $1", $order)).bind(id),
         }
         .fetch_all(&mut *$sql)
@@ -40,7 +40,7 @@ macro_rules! rows {
 /// The customers, or one of them. One whose row or secrets are damaged is left out and reported: the
 /// others go on.
 pub(crate) async fn customers(
-    sql: &mut SqliteConnection,
+    sql: &mut AnyConnection,
     keys: &KeyRing,
     only: Option<&str>,
 ) -> Result<BTreeMap<CustomerId, Arc<Customer>>, RegistryError> {
@@ -101,13 +101,13 @@ pub(crate) async fn customers(
 
 /// A customer's rows of other tables.
 struct Parts<'a> {
-    endpoints: &'a [SqliteRow],
-    secrets: &'a [SqliteRow],
-    bindings: &'a [SqliteRow],
-    backends: &'a [SqliteRow],
+    endpoints: &'a [AnyRow],
+    secrets: &'a [AnyRow],
+    bindings: &'a [AnyRow],
+    backends: &'a [AnyRow],
 }
 
-fn customer(keys: &KeyRing, row: &SqliteRow, parts: &Parts<'_>) -> Result<Customer, RegistryError> {
+fn customer(keys: &KeyRing, row: &AnyRow, parts: &Parts<'_>) -> Result<Customer, RegistryError> {
     let text: &str = row.try_get(0).map_err(damaged("customers"))?;
     let what = format!("customer {text}");
     let failed = || damaged(what.clone());
@@ -170,7 +170,7 @@ fn customer(keys: &KeyRing, row: &SqliteRow, parts: &Parts<'_>) -> Result<Custom
 
 /// The backends, or one of them; damaged ones are left out and reported.
 pub(crate) async fn backends(
-    sql: &mut SqliteConnection,
+    sql: &mut AnyConnection,
     keys: &KeyRing,
     only: Option<&str>,
 ) -> Result<BTreeMap<BackendId, Arc<Backend>>, RegistryError> {
@@ -195,7 +195,7 @@ pub(crate) async fn backends(
     Ok(loaded)
 }
 
-fn backend(keys: &KeyRing, row: &SqliteRow) -> Result<Backend, RegistryError> {
+fn backend(keys: &KeyRing, row: &AnyRow) -> Result<Backend, RegistryError> {
     let text: &str = row.try_get(0).map_err(damaged("backends"))?;
     let what = format!("backend {text}");
     let failed = || damaged(what.clone());
@@ -228,7 +228,7 @@ fn backend(keys: &KeyRing, row: &SqliteRow) -> Result<Backend, RegistryError> {
 
 /// All plugin versions, or those of one name.
 pub(crate) async fn plugins(
-    sql: &mut SqliteConnection,
+    sql: &mut AnyConnection,
     only: Option<&str>,
 ) -> Result<Vec<PluginVersion>, RegistryError> {
     let rows = rows!(
@@ -238,7 +238,7 @@ pub(crate) async fn plugins(
         "name",
         ""
     );
-    let read = |row: &SqliteRow| {
+    let read = |row: &AnyRow| {
         Ok(PluginVersion {
             name: row.try_get(0)?,
             digest: digest(row.try_get(1)?)?,
@@ -256,7 +256,7 @@ pub(crate) async fn plugins(
 
 /// The keys of customer tokens, the youngest first.
 pub(crate) async fn token_keys(
-    sql: &mut SqliteConnection,
+    sql: &mut AnyConnection,
     keys: &KeyRing,
 ) -> Result<Arc<[TokenKey]>, RegistryError> {
     let rows = sqlx::query("SELECT id, sealed_key FROM token_keys ORDER BY revision DESC")
@@ -274,7 +274,7 @@ pub(crate) async fn token_keys(
 
 /// The tokens that were revoked and have not expired.
 pub(crate) async fn revoked(
-    sql: &mut SqliteConnection,
+    sql: &mut AnyConnection,
     now: Timestamp,
 ) -> Result<Arc<HashSet<TokenId>>, RegistryError> {
     let rows =
@@ -291,14 +291,12 @@ pub(crate) async fn revoked(
 }
 
 /// The admins who have access.
-pub(crate) async fn admins(
-    sql: &mut SqliteConnection,
-) -> Result<Arc<[ActiveAdmin]>, RegistryError> {
+pub(crate) async fn admins(sql: &mut AnyConnection) -> Result<Arc<[ActiveAdmin]>, RegistryError> {
     let rows = sqlx::query("SELECT name, token_hash FROM admins WHERE revoked_at IS NULL")
         .fetch_all(sql)
         .await
         .map_err(RegistryError::database("loading admins"))?;
-    let read = |row: &SqliteRow| {
+    let read = |row: &AnyRow| {
         Ok(ActiveAdmin {
             name: row.try_get::<&str, _>(0)?.into(),
             token_hash: exactly(row.try_get(1)?)?,
@@ -319,8 +317,8 @@ fn damaged(what: impl Into<String>) -> impl FnOnce(sqlx::Error) -> RegistryError
 }
 
 /// Rows by the customer in their first column.
-fn grouped(rows: Vec<SqliteRow>) -> Result<HashMap<String, Vec<SqliteRow>>, RegistryError> {
-    let mut groups: HashMap<String, Vec<SqliteRow>> = HashMap::new();
+fn grouped(rows: Vec<AnyRow>) -> Result<HashMap<String, Vec<AnyRow>>, RegistryError> {
+    let mut groups: HashMap<String, Vec<AnyRow>> = HashMap::new();
     for row in rows {
         let id = row.try_get(0).map_err(damaged("a customer"))?;
         groups.entry(id).or_default().push(row);

@@ -155,6 +155,8 @@ pub(crate) async fn select(
             .into_iter()
             .filter(|version| version.digest == digest)
             .max_by_key(|version| version.revision),
+        // What cannot be a name is not asked for: PostgreSQL refuses some texts altogether.
+        Err(_) if text::check_slug("plugin", selector).is_err() => None,
         Err(_) => newest_of(write, selector).await?,
     };
     // What was given is repeated only where it has the form of a name or a digest.

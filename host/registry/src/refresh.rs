@@ -6,9 +6,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use patchbay_workflow::InvalidId;
-use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
+use sqlx::{Any, AnyConnection, Row as _, Transaction};
 
 use crate::audit::SubjectKind;
+use crate::database::ATTEMPTS;
 use crate::error::RegistryError;
 use crate::load;
 use crate::registry::Registry;
@@ -22,6 +23,18 @@ impl Registry {
     /// changed, and otherwise reads what the audit log says was changed.
     pub async fn refresh(&self) -> Result<bool, RegistryError> {
         let _only_one = self.refreshing.lock().await;
+        let database = &self.config.database;
+        let catch_up = || database.bounded("reading what was changed", self.catch_up());
+        for _ in 1..ATTEMPTS {
+            match catch_up().await {
+                Err(error) if error.is_conflict() => {}
+                done => return done,
+            }
+        }
+        catch_up().await
+    }
+
+    async fn catch_up(&self) -> Result<bool, RegistryError> {
         // From before the read: what is confirmed is that nothing newer existed then.
         let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
         let (mut transaction, point) = self.begin_read().await?;
@@ -45,6 +58,12 @@ impl Registry {
     /// Loads everything.
     pub(crate) async fn load_all(&self) -> Result<(), RegistryError> {
         let _only_one = self.refreshing.lock().await;
+        let database = &self.config.database;
+        let load = self.load_anew();
+        database.bounded("loading the configuration", load).await
+    }
+
+    async fn load_anew(&self) -> Result<(), RegistryError> {
         let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
         let (mut transaction, point) = self.begin_read().await?;
         let next = self.load(&mut transaction, point).await?;
@@ -86,9 +105,13 @@ impl Registry {
         }
     }
 
-    async fn begin_read(&self) -> Result<(Transaction<'static, Sqlite>, Point), RegistryError> {
+    async fn begin_read(&self) -> Result<(Transaction<'static, Any>, Point), RegistryError> {
         let failed = || RegistryError::database("reading the revision");
-        let mut transaction = self.pool.begin().await.map_err(failed())?;
+        let mut transaction = self
+            .pool
+            .begin_with(self.config.database.begin_read())
+            .await
+            .map_err(failed())?;
         let row = sqlx::query("SELECT revision, audit_head FROM registry WHERE id = 1")
             .fetch_one(&mut *transaction)
             .await
@@ -107,11 +130,7 @@ impl Registry {
         self.changed.send_replace(revision);
     }
 
-    async fn load(
-        &self,
-        sql: &mut SqliteConnection,
-        point: Point,
-    ) -> Result<Snapshot, RegistryError> {
+    async fn load(&self, sql: &mut AnyConnection, point: Point) -> Result<Snapshot, RegistryError> {
         let mut next = Snapshot::empty().successor(point);
         // First what opens only with the right key ring.
         next.token_keys = load::token_keys(sql, &self.keys).await?;
@@ -134,7 +153,7 @@ impl Registry {
 
     async fn apply(
         &self,
-        sql: &mut SqliteConnection,
+        sql: &mut AnyConnection,
         present: &Snapshot,
         point: Point,
         changes: HashSet<(SubjectKind, String)>,
@@ -181,7 +200,7 @@ fn parsed<T: FromStr<Err = InvalidId>>(id: &str) -> Result<T, RegistryError> {
 /// What was changed between `since` and `until`; none where that cannot be told, or is too much. The audit
 /// log must go through the very entry that `since` ended with: after a backup was put back it may not.
 async fn changes(
-    sql: &mut SqliteConnection,
+    sql: &mut AnyConnection,
     since: &Snapshot,
     until: &Point,
 ) -> Result<Option<HashSet<(SubjectKind, String)>>, RegistryError> {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use patchbay_ambient::{SharedClock, SharedEntropy};
 use patchbay_vault::KeyRing;
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 use tokio::sync::{Mutex, watch};
 
 use crate::audit::Entry;
 use crate::config::RegistryConfig;
-use crate::database::{self, Write};
+use crate::database::{self, ATTEMPTS, Write};
 use crate::error::RegistryError;
 use crate::snapshot::Snapshot;
 use crate::token_verify::Remembered;
@@ -19,7 +19,7 @@ use crate::token_verify::Remembered;
 /// The installation's configuration. Reads are answered by [`Self::snapshot`]; operations are one
 /// transaction each, and are seen in the snapshot when they return.
 pub struct Registry {
-    pub(crate) pool: SqlitePool,
+    pub(crate) pool: AnyPool,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) clock: SharedClock,
     pub(crate) entropy: SharedEntropy,
@@ -36,7 +36,7 @@ impl Registry {
     ///
     /// # Errors
     /// Besides those of the database, [`RegistryError::Secret`] where `keys` is not the key ring with
-    /// which it was written.
+    /// which it was written. [`RegistryError::is_unreachable`] tells a database that is only away.
     pub async fn open(
         config: &RegistryConfig,
         keys: Arc<KeyRing>,
@@ -70,18 +70,33 @@ impl Registry {
         self.changed.subscribe()
     }
 
-    /// Ends every connection; the snapshot keeps serving. What was written is in the file by then.
+    /// Ends every connection; the snapshot keeps serving. What was written is in the file or on the
+    /// server by then.
     pub async fn close(&self) {
         self.pool.close().await;
     }
 
     pub(crate) async fn begin(&self) -> Result<Write, RegistryError> {
-        Write::begin(&self.pool, self.clock.now()).await
+        let database = &self.config.database;
+        let begin = || {
+            let write = Write::begin(database, &self.pool, self.clock.now());
+            database.bounded("beginning a change", write)
+        };
+        for _ in 1..ATTEMPTS {
+            match begin().await {
+                Err(error) if error.is_conflict() => {}
+                done => return done,
+            }
+        }
+        begin().await
     }
 
     /// Commits a change and brings the snapshot up to it.
     pub(crate) async fn commit(&self, write: Write, entry: Entry<'_>) -> Result<(), RegistryError> {
-        write.commit(entry).await?;
+        let database = &self.config.database;
+        database
+            .bounded("committing a change", write.commit(entry))
+            .await?;
         // The change is made, whatever happens now: to report a failure would invite doing it twice.
         if let Err(error) = self.refresh().await {
             tracing::warn!(

@@ -268,7 +268,7 @@ impl Registry {
         .fetch_all(&self.pool)
         .await
         .map_err(failed())?;
-        let read = |row: &sqlx::sqlite::SqliteRow| {
+        let read = |row: &sqlx::any::AnyRow| {
             Ok(TokenRecord {
                 token_id: TokenId::from_row(row.try_get(0)?)?,
                 kind: match row.try_get(1)? {

@@ -9,14 +9,23 @@ use patchbay_workflow::{CustomerId, Role, Sensitive};
 use serde_json::json;
 
 use crate::fixture::{
-    ALICE, Installation, backend_id, customer, digest, new_backend, new_customer, push, view,
+    ALICE, Installation, On, backend_id, customer, digest, new_backend, new_customer,
+    on_each_database, push, view,
 };
+
+on_each_database! {
+    async what_was_onboarded_is_there_after_a_restart,
+    async a_refused_change_leaves_nothing_behind_and_says_what_to_do,
+    async a_name_means_its_newest_version_and_a_digest_one_version,
+    async replacing_a_backend_reaches_its_customers,
+    async a_webhook_is_set_and_unset_under_the_same_secret,
+    async settings_are_checked_to_the_last_member,
+}
 
 const ADAPTER: &[Role] = &[Role::SearchAdapter, Role::PatientDetails];
 
-#[tokio::test]
-async fn what_was_onboarded_is_there_after_a_restart() {
-    let installation = Installation::new();
+async fn what_was_onboarded_is_there_after_a_restart(on: On) {
+    let installation = Installation::new(on);
     let registry = installation.open().await;
     let north = customer("north");
 
@@ -122,9 +131,8 @@ async fn what_was_onboarded_is_there_after_a_restart() {
     );
 }
 
-#[tokio::test]
-async fn a_refused_change_leaves_nothing_behind_and_says_what_to_do() {
-    let installation = Installation::new();
+async fn a_refused_change_leaves_nothing_behind_and_says_what_to_do(on: On) {
+    let installation = Installation::new(on);
     let registry = installation.open().await;
     let north = customer("north");
     registry
@@ -310,9 +318,8 @@ async fn a_refused_change_leaves_nothing_behind_and_says_what_to_do() {
     assert_eq!(view(&*installation.open().await), before);
 }
 
-#[tokio::test]
-async fn a_name_means_its_newest_version_and_a_digest_one_version() {
-    let installation = Installation::new();
+async fn a_name_means_its_newest_version_and_a_digest_one_version(on: On) {
+    let installation = Installation::new(on);
     let registry = installation.open().await;
     let north = customer("north");
     registry
@@ -367,9 +374,8 @@ async fn a_name_means_its_newest_version_and_a_digest_one_version() {
     assert_eq!(*bound, history[0].binding);
 }
 
-#[tokio::test]
-async fn replacing_a_backend_reaches_its_customers() {
-    let installation = Installation::new();
+async fn replacing_a_backend_reaches_its_customers(on: On) {
+    let installation = Installation::new(on);
     let registry = installation.open().await;
     push(&registry, "fhir", b"1", ADAPTER).await;
     registry
@@ -394,9 +400,8 @@ async fn replacing_a_backend_reaches_its_customers() {
     );
 }
 
-#[tokio::test]
-async fn a_webhook_is_set_and_unset_under_the_same_secret() {
-    let installation = Installation::new();
+async fn a_webhook_is_set_and_unset_under_the_same_secret(on: On) {
+    let installation = Installation::new(on);
     let registry = installation.open().await;
     let north = customer("north");
     let mut new = new_customer("north");
@@ -440,8 +445,7 @@ async fn a_webhook_is_set_and_unset_under_the_same_secret() {
     assert!(found().webhook.is_none());
 }
 
-#[tokio::test]
-async fn settings_are_checked_to_the_last_member() {
+async fn settings_are_checked_to_the_last_member(on: On) {
     let parse = |value: serde_json::Value| match value {
         serde_json::Value::Object(object) => CustomerSettings::parse(&object),
         _ => CustomerSettings::parse(&Object::new()),
@@ -472,7 +476,7 @@ async fn settings_are_checked_to_the_last_member() {
         }
     }
 
-    let installation = Installation::new();
+    let installation = Installation::new(on);
     let registry = installation.open().await;
     let north = customer("north");
     registry

@@ -8,8 +8,20 @@ use patchbay_workflow::Role;
 use proptest::prelude::*;
 
 use crate::fixture::{
-    ALICE, Installation, backend_id, customer, new_backend, new_customer, push, view,
+    ALICE, Installation, On, backend_id, customer, new_backend, new_customer, on_each_database,
+    push, view,
 };
+
+on_each_database! {
+    async a_change_of_another_process_arrives_by_itself,
+    async more_changes_than_are_worth_following_load_everything,
+    async a_database_put_back_from_its_backup_is_read_anew,
+    async processes_that_start_at_once_make_one_registry,
+    async many_writers_take_turns,
+    async every_migration_of_the_directory_is_applied,
+    async one_damaged_customer_does_not_stop_the_others,
+    fn catching_up_is_the_same_as_starting_anew,
+}
 
 #[derive(Debug, Clone)]
 enum Change {
@@ -83,34 +95,36 @@ async fn make(registry: &Registry, change: Change) {
     };
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    /// Reading only what the audit log names leads to the same snapshot as reading everything: in the
-    /// process that made the changes, and in another that catches up with all at once.
-    #[test]
-    fn catching_up_is_the_same_as_starting_anew(changes in prop::collection::vec(change(), 1..16)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+/// Reading only what the audit log names leads to the same snapshot as reading everything: in the process
+/// that made the changes, and in another that catches up with all at once.
+fn catching_up_is_the_same_as_starting_anew(on: On) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    proptest!(ProptestConfig::with_cases(24), |(changes in prop::collection::vec(change(), 1..16))| {
         runtime.block_on(async {
-            let installation = Installation::new();
+            let installation = Installation::new(on);
             let (writer, reader) = (installation.open().await, installation.open().await);
             let start = reader.snapshot().revision;
             for change in changes {
                 make(&writer, change).await;
             }
             let changed = reader.refresh().await.unwrap();
-            let fresh = view(&*installation.open().await);
+            let fresh = installation.open().await;
             prop_assert_eq!(changed, writer.snapshot().revision != start);
-            prop_assert_eq!(view(&writer), fresh.clone());
-            prop_assert_eq!(view(&reader), fresh);
+            prop_assert_eq!(view(&writer), view(&fresh));
+            prop_assert_eq!(view(&reader), view(&fresh));
+            for registry in [writer, reader, fresh] {
+                registry.close().await;
+            }
             Ok(())
         })?;
-    }
+    });
 }
 
-#[tokio::test]
-async fn a_change_of_another_process_arrives_by_itself() {
-    let installation = Installation::new();
+async fn a_change_of_another_process_arrives_by_itself(on: On) {
+    let installation = Installation::new(on);
     let (writer, reader) = (installation.open().await, installation.open().await);
     let mut changes = reader.changes();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -140,9 +154,8 @@ async fn a_change_of_another_process_arrives_by_itself() {
     refresher.await.unwrap();
 }
 
-#[tokio::test]
-async fn more_changes_than_are_worth_following_load_everything() {
-    let installation = Installation::new();
+async fn more_changes_than_are_worth_following_load_everything(on: On) {
+    let installation = Installation::new(on);
     let (writer, reader) = (installation.open().await, installation.open().await);
     writer
         .add_customer(ALICE, new_customer("north"))
@@ -161,22 +174,49 @@ async fn more_changes_than_are_worth_following_load_everything() {
     assert!(!reader.refresh().await.unwrap());
 }
 
+/// What makes a backup, and what puts it back row by row, because the reader has the tables open.
+fn backup_of(installation: &Installation) -> (String, String) {
+    const TABLES: [&str; 5] = [
+        "audit_log",
+        "webhook_endpoints",
+        "webhook_secrets",
+        "customers",
+        "registry",
+    ];
+    let copied = TABLES.map(|table| {
+        format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM backup.{table};")
+    });
+    let (unguard, copied) = (installation.unguard(), copied.concat());
+    match installation.on {
+        On::Sqlite => {
+            let file = installation.home.path().join("backup");
+            let file = file.display();
+            let put_back =
+                format!("PRAGMA foreign_keys = OFF; ATTACH '{file}' AS backup; {unguard} {copied}");
+            (format!("VACUUM INTO '{file}'"), put_back)
+        }
+        On::Postgres(_) => {
+            let tables = TABLES.map(|it| format!("CREATE TABLE backup.{it} AS TABLE {it};"));
+            let put_back = format!("SET session_replication_role = replica; {unguard} {copied}");
+            (
+                format!("CREATE SCHEMA backup; {}", tables.concat()),
+                put_back,
+            )
+        }
+    }
+}
+
 /// The history that a process has seen may be gone, and another one may be as long or longer.
-#[tokio::test]
-async fn a_database_put_back_from_its_backup_is_read_anew() {
+async fn a_database_put_back_from_its_backup_is_read_anew(on: On) {
     for later in [&[][..], &["west"], &["west", "east"]] {
-        let installation = Installation::new();
+        let installation = Installation::new(on);
         let writer = installation.open().await;
         writer
             .add_customer(ALICE, new_customer("north"))
             .await
             .unwrap();
-        let mut sql = installation.sql().await;
-        sqlx::query("VACUUM INTO $1")
-            .bind(installation.home.path().join("backup").to_str())
-            .execute(&mut sql)
-            .await
-            .unwrap();
+        let (backup, put_back) = backup_of(&installation);
+        installation.run(backup).await.unwrap();
         writer
             .add_customer(ALICE, new_customer("south"))
             .await
@@ -184,27 +224,7 @@ async fn a_database_put_back_from_its_backup_is_read_anew() {
         let reader = installation.open().await;
         writer.close().await;
 
-        // Row by row, because the reader has the file open.
-        let tables = [
-            "audit_log",
-            "webhook_endpoints",
-            "webhook_secrets",
-            "customers",
-            "registry",
-        ];
-        let copied = tables.map(|table| {
-            format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM backup.{table};")
-        });
-        let put_back = format!(
-            "PRAGMA foreign_keys = OFF; ATTACH '{}/backup' AS backup; \
-             DROP TRIGGER audit_log_is_not_shortened; {}",
-            installation.home.path().display(),
-            copied.concat()
-        );
-        sqlx::raw_sql(sqlx::AssertSqlSafe(put_back))
-            .execute(&mut sql)
-            .await
-            .unwrap();
+        installation.run(put_back).await.unwrap();
         let writer = installation.open().await;
         for id in later {
             writer.add_customer(ALICE, new_customer(id)).await.unwrap();
@@ -215,9 +235,32 @@ async fn a_database_put_back_from_its_backup_is_read_anew() {
     }
 }
 
-#[tokio::test]
-async fn many_writers_take_turns() {
-    let installation = Installation::new();
+async fn processes_that_start_at_once_make_one_registry(on: On) {
+    let installation = Arc::new(Installation::new(on));
+    let started = (0..4).map(|n| {
+        let installation = Arc::clone(&installation);
+        tokio::spawn(async move {
+            let registry = installation.open().await;
+            let admin = installation.home.path().join(format!("admin-{n}"));
+            let made = registry.ensure_first_admin(&admin).await.unwrap();
+            assert_eq!(admin.exists(), made);
+            (registry, made)
+        })
+    });
+    let mut made_one = 0;
+    for process in started.collect::<Vec<_>>() {
+        let (registry, made) = process.await.unwrap();
+        registry.refresh().await.unwrap();
+        made_one += usize::from(made);
+        let actions = registry.audit(0, 10).await.unwrap();
+        let actions: Vec<_> = actions.iter().map(|it| it.action.as_str()).collect();
+        assert_eq!(actions, ["token-key-created", "admin-added"]);
+    }
+    assert_eq!(made_one, 1);
+}
+
+async fn many_writers_take_turns(on: On) {
+    let installation = Installation::new(on);
     let (one, two) = (installation.open().await, installation.open().await);
     let tasks = (0..24).map(|n| {
         let registry = Arc::clone(if n % 2 == 0 { &one } else { &two });
@@ -236,16 +279,14 @@ async fn many_writers_take_turns() {
     assert_eq!(one.verify_audit().await.unwrap().entries, 25);
 }
 
-#[tokio::test]
-async fn every_migration_of_the_directory_is_applied() {
-    let installation = Installation::new();
+async fn every_migration_of_the_directory_is_applied(on: On) {
+    let installation = Installation::new(on);
     installation.open().await.close().await;
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/sqlite");
-    let mut files: Vec<_> = std::fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    files.sort();
+    let directory = match on {
+        On::Sqlite => "sqlite",
+        On::Postgres(_) => "postgres",
+    };
+    let files = migrations(directory);
     let applied: Vec<(i64, String)> =
         sqlx::query_as("SELECT version, description FROM _sqlx_migrations ORDER BY version")
             .fetch_all(&mut installation.sql().await)
@@ -258,9 +299,23 @@ async fn every_migration_of_the_directory_is_applied() {
     assert_eq!(applied, files);
 }
 
-#[tokio::test]
-async fn one_damaged_customer_does_not_stop_the_others() {
-    let installation = Installation::new();
+fn migrations(directory: &str) -> Vec<String> {
+    let all = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations");
+    let mut files: Vec<_> = std::fs::read_dir(format!("{all}/{directory}"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn both_databases_have_the_same_migrations() {
+    assert_eq!(migrations("sqlite"), migrations("postgres"));
+}
+
+async fn one_damaged_customer_does_not_stop_the_others(on: On) {
+    let installation = Installation::new(on);
     let registry = installation.open().await;
     for id in ["north", "south"] {
         registry
@@ -269,8 +324,11 @@ async fn one_damaged_customer_does_not_stop_the_others() {
             .unwrap();
     }
     registry.close().await;
-    sqlx::query("UPDATE customers SET sealed_data_key = zeroblob(81) WHERE id = 'north'")
-        .execute(&mut installation.sql().await)
+    let damage = installation.zeros(81);
+    installation
+        .run(format!(
+            "UPDATE customers SET sealed_data_key = {damage} WHERE id = 'north'"
+        ))
         .await
         .unwrap();
     let snapshot = installation.open().await.snapshot();

@@ -7,11 +7,16 @@ use base64::Engine as _;
 use patchbay_registry::{Credentials, TokenKind};
 use patchbay_workflow::{Role, Sensitive};
 
-use crate::fixture::{ALICE, Installation, customer, new_backend, new_customer, push};
+use crate::fixture::{
+    ALICE, Installation, On, customer, new_backend, new_customer, on_each_database, push,
+};
 
-#[tokio::test]
-async fn no_secret_is_found_in_any_file() {
-    let installation = Installation::new();
+on_each_database! {
+    async no_secret_is_found_in_what_is_stored,
+}
+
+async fn no_secret_is_found_in_what_is_stored(on: On) {
+    let installation = Installation::new(on);
     let registry = installation.open().await;
     let admin_file = installation.home.path().join("admin-token");
     registry.ensure_first_admin(&admin_file).await.unwrap();
@@ -87,46 +92,76 @@ async fn no_secret_is_found_in_any_file() {
         "{registry:?} {:?}",
         registry.snapshot().backends().collect::<Vec<_>>()
     );
-    let search = |when: &str| {
-        let mut files = 0;
-        for entry in std::fs::read_dir(installation.home.path()).unwrap() {
-            let path = entry.unwrap().path();
-            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o600, "{when}: {}", path.display());
-            if path == admin_file {
-                continue;
-            }
-            let content = std::fs::read(&path).unwrap();
-            for secret in &planted {
-                let found = content.windows(secret.len()).any(|window| window == secret);
-                assert!(
-                    !found,
-                    "{when}: {}: {}",
-                    path.display(),
-                    String::from_utf8_lossy(secret)
-                );
-            }
-            files += 1;
-        }
-        files
-    };
-    assert!(search("open") > 1, "the write-ahead log is looked at, too");
-    registry.close().await;
-    assert_eq!(search("closed"), 1);
     for secret in &planted {
         assert!(!shown.contains(&*String::from_utf8_lossy(secret)));
     }
-    // That the search finds what is there.
-    let content = std::fs::read(installation.path()).unwrap();
-    assert!(
-        content
-            .windows(15)
-            .any(|window| window == b"planted-path-7f")
-    );
+    match on {
+        On::Sqlite => {
+            let open = search_files(&installation, &planted, "open");
+            assert!(open > 1, "the write-ahead log is looked at, too");
+            registry.close().await;
+            assert_eq!(search_files(&installation, &planted, "closed"), 1);
+        }
+        On::Postgres(_) => search_tables(&installation, &planted).await,
+    }
 
     let audit = installation.open().await.audit(0, 100).await.unwrap();
     assert!(
         !format!("{audit:?}").contains("planted"),
         "not even a webhook's path is in the audit log"
     );
+}
+
+/// Looks for the secrets in every file but the admin's; gives how many there are.
+fn search_files(installation: &Installation, planted: &[Vec<u8>], when: &str) -> usize {
+    let mut files = 0;
+    let mut seen = false;
+    for entry in std::fs::read_dir(installation.home.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{when}: {}", path.display());
+        if path.ends_with("admin-token") {
+            continue;
+        }
+        let content = std::fs::read(&path).unwrap();
+        seen |= holds(&content, b"planted-path-7f");
+        for secret in planted {
+            let secret_text = String::from_utf8_lossy(secret);
+            let found = holds(&content, secret);
+            assert!(!found, "{when}: {}: {secret_text}", path.display());
+        }
+        files += 1;
+    }
+    assert!(seen, "that the search finds what is there");
+    files
+}
+
+/// The same in every row, whose bytes show as hexadecimal digits.
+async fn search_tables(installation: &Installation, planted: &[Vec<u8>]) {
+    let mut sql = installation.sql().await;
+    let tables: Vec<(String,)> =
+        sqlx::query_as("SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema()")
+            .fetch_all(&mut sql)
+            .await
+            .unwrap();
+    let mut stored = String::new();
+    for (table,) in tables {
+        let rows: Vec<(String,)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "SELECT t::text FROM {table} t"
+        )))
+        .fetch_all(&mut sql)
+        .await
+        .unwrap();
+        stored.extend(rows.into_iter().map(|(row,)| row));
+    }
+    assert!(holds(stored.as_bytes(), b"planted-path-7f"));
+    for secret in planted {
+        let secret_text = String::from_utf8_lossy(secret);
+        assert!(!holds(stored.as_bytes(), secret), "{secret_text}");
+        assert!(!stored.contains(&hex::encode(secret)), "{secret_text}");
+    }
+}
+
+fn holds(content: &[u8], wanted: &[u8]) -> bool {
+    content.windows(wanted.len()).any(|window| window == wanted)
 }

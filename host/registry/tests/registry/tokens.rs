@@ -9,7 +9,18 @@ use patchbay_registry::{Fault, Registry, TokenError, TokenKind};
 use patchbay_workflow::Sensitive;
 use proptest::prelude::*;
 
-use crate::fixture::{ALICE, Installation, customer, new_customer};
+use crate::fixture::{ALICE, Installation, On, customer, new_customer, on_each_database};
+
+on_each_database! {
+    async a_token_is_good_until_it_expires,
+    async a_revoked_token_is_refused_here_at_once_and_elsewhere_after_the_next_refresh,
+    async a_changed_or_made_up_token_is_refused,
+    async tokens_of_a_former_key_stay_good,
+    async another_installation_accepts_nothing_of_this_one,
+    async with_the_database_away_credentials_fail_closed_after_the_bound,
+    async admins_come_and_go_but_never_all,
+    fn no_text_makes_verification_panic,
+}
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -29,9 +40,8 @@ async fn issue(registry: &Registry, kind: TokenKind) -> patchbay_registry::Issue
         .unwrap()
 }
 
-#[tokio::test]
-async fn a_token_is_good_until_it_expires() {
-    let installation = Installation::new();
+async fn a_token_is_good_until_it_expires(on: On) {
+    let installation = Installation::new(on);
     let registry = with_customer(&installation).await;
     for kind in [TokenKind::Live, TokenKind::Test] {
         let issued = issue(&registry, kind).await;
@@ -63,9 +73,8 @@ async fn a_token_is_good_until_it_expires() {
     assert_eq!(refused.unwrap_err().code(), "customer-unknown");
 }
 
-#[tokio::test]
-async fn a_revoked_token_is_refused_here_at_once_and_elsewhere_after_the_next_refresh() {
-    let installation = Installation::new();
+async fn a_revoked_token_is_refused_here_at_once_and_elsewhere_after_the_next_refresh(on: On) {
+    let installation = Installation::new(on);
     let registry = with_customer(&installation).await;
     let other = installation.open().await;
     let (kept, revoked) = (
@@ -109,9 +118,8 @@ async fn a_revoked_token_is_refused_here_at_once_and_elsewhere_after_the_next_re
     assert_eq!(refused.code(), "token-unknown");
 }
 
-#[tokio::test]
-async fn a_changed_or_made_up_token_is_refused() {
-    let installation = Installation::new();
+async fn a_changed_or_made_up_token_is_refused(on: On) {
+    let installation = Installation::new(on);
     let registry = with_customer(&installation).await;
     let issued = issue(&registry, TokenKind::Live).await;
     let token = issued.token.expose();
@@ -159,9 +167,8 @@ fn footer_of(token: &str) -> String {
     String::from_utf8(engine.decode(footer).unwrap()).unwrap()
 }
 
-#[tokio::test]
-async fn tokens_of_a_former_key_stay_good() {
-    let installation = Installation::new();
+async fn tokens_of_a_former_key_stay_good(on: On) {
+    let installation = Installation::new(on);
     let registry = with_customer(&installation).await;
     let old = issue(&registry, TokenKind::Live).await;
     registry.rotate_token_key(ALICE).await.unwrap();
@@ -173,9 +180,8 @@ async fn tokens_of_a_former_key_stay_good() {
     }
 }
 
-#[tokio::test]
-async fn another_installation_accepts_nothing_of_this_one() {
-    let (here, there) = (Installation::seeded(1), Installation::seeded(2));
+async fn another_installation_accepts_nothing_of_this_one(on: On) {
+    let (here, there) = (Installation::seeded(on, 1), Installation::seeded(on, 2));
     let (registry, other) = (with_customer(&here).await, with_customer(&there).await);
     let token = issue(&registry, TokenKind::Live).await.token;
     assert_eq!(
@@ -190,9 +196,8 @@ async fn another_installation_accepts_nothing_of_this_one() {
     );
 }
 
-#[tokio::test]
-async fn with_the_database_away_credentials_fail_closed_after_the_bound() {
-    let installation = Installation::new();
+async fn with_the_database_away_credentials_fail_closed_after_the_bound(on: On) {
+    let installation = Installation::new(on);
     let registry = with_customer(&installation).await;
     let token = issue(&registry, TokenKind::Live).await.token;
     let admin = registry.add_admin(ALICE, "bob").await.unwrap();
@@ -232,9 +237,8 @@ async fn with_the_database_away_credentials_fail_closed_after_the_bound() {
     );
 }
 
-#[tokio::test]
-async fn admins_come_and_go_but_never_all() {
-    let installation = Installation::new();
+async fn admins_come_and_go_but_never_all(on: On) {
+    let installation = Installation::new(on);
     let registry = installation.open().await;
     let path = installation.home.path().join("admin-token");
     assert!(registry.ensure_first_admin(&path).await.unwrap());
@@ -295,13 +299,12 @@ async fn admins_come_and_go_but_never_all() {
     assert_eq!(names, [("admin", true), ("bob", false)]);
 }
 
-#[test]
-fn no_text_makes_verification_panic() {
+fn no_text_makes_verification_panic(on: On) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let installation = Installation::new();
+    let installation = Installation::new(on);
     let registry = runtime.block_on(with_customer(&installation));
     let kid = {
         let issued = runtime.block_on(issue(&registry, TokenKind::Live));
