@@ -217,12 +217,12 @@ impl Places {
             why,
         };
         let registry = match &args.registry {
-            Some(location) => location
-                .parse()
-                .map_err(failed("--registry cannot be understood"))?,
+            Some(location) => {
+                Database::parse(location).map_err(failed("--registry cannot be understood"))?
+            }
             None => Database::File(data.registry()),
         };
-        if matches!(args.store, StoreSpec::Fdb(_)) && !registry.is_shared() {
+        if matches!(args.store, StoreSpec::Fdb(_)) && !matches!(registry, Database::Postgres(_)) {
             return Err(wrong(
                 "--store fdb: is for many processes, and a registry in SQLite is for one: give them all the \
                  same --registry postgres://USER@HOST/DATABASE"
