@@ -112,7 +112,7 @@ async fn a_server_that_is_away_is_told_apart_and_comes_back() {
 async fn what_waiting_does_not_help_is_not_called_away() {
     let Some(on) = On::postgres() else { return };
     let mut installation = Installation::new(on);
-    let url = installation.url.clone();
+    let url = installation.url.split('?').next().unwrap().to_owned();
     let (user, rest) = url.split_once('@').unwrap();
     let (name, _) = user.rsplit_once(':').unwrap();
     for wrong in [
@@ -149,6 +149,8 @@ async fn a_change_does_not_wait_without_end() {
 async fn a_deadlock_is_survived() {
     let Some(on) = On::postgres() else { return };
     let installation = Installation::new(on);
+    // Of the registry's sessions: they find the deadlock, and well before they are tired of waiting.
+    set_default(&installation, "deadlock_timeout = '3s'").await;
     let registry = installation.open().await;
     registry
         .add_customer(ALICE, new_customer("north"))
@@ -192,10 +194,11 @@ async fn a_deadlock_is_survived() {
 async fn writers_take_turns_whatever_the_servers_default_is() {
     let Some(on) = On::postgres() else { return };
     let installation = Installation::new(on);
-    let name = installation.url.rsplit('/').next().unwrap();
-    let default =
-        format!("ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'");
-    installation.run(default).await.unwrap();
+    set_default(
+        &installation,
+        "default_transaction_isolation = 'serializable'",
+    )
+    .await;
     let (one, two) = (installation.open().await, installation.open().await);
     let tasks = (0..16).map(|n| {
         let registry = Arc::clone(if n % 2 == 0 { &one } else { &two });
@@ -244,6 +247,15 @@ async fn both_databases_have_the_same_tables() {
 
 async fn run(connection: &mut AnyConnection, statements: &'static str) {
     connection.execute(sqlx::raw_sql(statements)).await.unwrap();
+}
+
+/// Changes a default of the installation's database.
+async fn set_default(installation: &Installation, setting: &str) {
+    let setting = setting.replace('\'', "''");
+    let statement = format!(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET {setting}', current_database()); END $$"
+    );
+    installation.run(statement).await.unwrap();
 }
 
 /// Returns once somebody waits for a lock in the installation's database.
