@@ -21,6 +21,7 @@ mod atomic;
 pub mod embedded;
 mod overlay;
 mod pending;
+pub mod simulated;
 mod watches;
 mod window;
 

@@ -1,13 +1,13 @@
 //! All that a transaction will ask of the commit: its writes, what it read, and their size.
 //!
-//! Enforces [`limits`]; knows nothing of how anything is stored.
+//! Enforces [`limits`]; knows nothing of how anything is stored beyond [`Snapshot`].
 
 use std::collections::HashSet;
 
 use bytes::Bytes;
 
-use super::overlay::Overlay;
-use super::{AtomicOp, EngineError, KeyRange, Versionstamp, limits};
+use super::overlay::{Lookup, Overlay, Snapshot, resolve};
+use super::{AtomicOp, EngineError, KeyRange, RangeOptions, Read, Row, Versionstamp, limits};
 
 /// What FoundationDB counts for a mutation besides its key and value, and for a conflict range besides its
 /// ends (the sizes of its structures, rounded up).
@@ -68,6 +68,72 @@ impl Pending {
         self.refused.clone().map_or(Ok(()), Err)
     }
 
+    /// One value as the transaction sees it; notes what its commit depends on.
+    pub(super) fn get(
+        &mut self,
+        snapshot: &impl Snapshot,
+        key: &[u8],
+        read: Read,
+    ) -> Result<Option<Bytes>, EngineError> {
+        check_key(key)?;
+        match self.overlay.lookup(key) {
+            // What it wrote itself nobody can change.
+            Lookup::Known(value) => Ok(value),
+            Lookup::Stored(ops) => {
+                let value = resolve(snapshot.get(key)?, ops);
+                if read == Read::Serializable {
+                    self.read_key(key);
+                }
+                Ok(value)
+            }
+        }
+    }
+
+    /// Rows as the transaction sees them; notes what its commit depends on.
+    pub(super) fn get_range(
+        &mut self,
+        snapshot: &impl Snapshot,
+        range: &KeyRange,
+        options: RangeOptions,
+    ) -> Result<Vec<Row>, EngineError> {
+        check_range(range)?;
+        let RangeOptions {
+            limit,
+            reverse,
+            read,
+        } = options;
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let rows = self.overlay.rows(snapshot, range, limit, reverse)?;
+        if read == Read::Serializable {
+            let looked_at = match rows.last() {
+                Some((last, _)) if rows.len() == limit && reverse => {
+                    KeyRange::new(last.clone(), range.end.clone())
+                }
+                Some((last, _)) if rows.len() == limit => {
+                    KeyRange::new(range.begin.clone(), KeyRange::key(last).end)
+                }
+                _ => range.clone(),
+            };
+            self.read_range(&looked_at);
+        }
+        Ok(rows)
+    }
+
+    /// Adds the keys and ranges it writes under `stamp`, for the window and the watches.
+    pub(super) fn written(
+        &self,
+        stamp: Versionstamp,
+        keys: &mut Vec<Bytes>,
+        ranges: &mut Vec<KeyRange>,
+    ) {
+        keys.extend(self.overlay.keys().map(|(key, _)| key.clone()));
+        keys.extend(self.stamped.iter().map(|row| row.key(stamp)));
+        ranges.extend(self.overlay.cleared());
+        ranges.extend(self.write_conflicts.iter().cloned());
+    }
+
     pub(super) fn set(&mut self, key: &[u8], value: &[u8]) {
         let grows = mutation(key.len(), value.len()) + conflict(key.len());
         if self.admit(grows, check_key(key).and_then(|()| check_value(value))) {
@@ -111,7 +177,7 @@ impl Pending {
         }
     }
 
-    pub(super) fn read_key(&mut self, key: &[u8]) {
+    fn read_key(&mut self, key: &[u8]) {
         if !self.reads.keys.contains(key) && self.admit(conflict(key.len()), Ok(())) {
             self.reads.keys.insert(copy(key));
         }
@@ -149,13 +215,13 @@ impl Pending {
 }
 
 /// Whether a key may be read or written.
-pub(super) fn check_key(key: &[u8]) -> Result<(), EngineError> {
+fn check_key(key: &[u8]) -> Result<(), EngineError> {
     check_key_length(key.len())?;
     check_start(key)
 }
 
 /// Whether a range may be read or cleared. Its ends need not be possible keys themselves.
-pub(super) fn check_range(range: &KeyRange) -> Result<(), EngineError> {
+fn check_range(range: &KeyRange) -> Result<(), EngineError> {
     // `KeyRange::key` makes an end one byte longer than its key.
     check_key_length(range.begin.len())?;
     check_key_length(range.end.len().saturating_sub(1))?;
