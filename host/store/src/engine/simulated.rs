@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use patchbay_ambient::{Clock, SharedClock};
+use patchbay_ambient::SharedClock;
 
 pub use self::faults::{Faults, SimulatedStats};
 use self::state::{Mode, State};

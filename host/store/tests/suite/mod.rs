@@ -54,8 +54,8 @@ pub struct Subject {
 pub enum Stopped {
     /// By an error that an engine may give; if it is not retryable, the case has failed.
     Engine(EngineError),
-    /// By something else that an engine may do.
-    Chance(&'static str),
+    /// By a watch that fired for no reason.
+    FalseWatch,
 }
 
 impl From<EngineError> for Stopped {
@@ -68,6 +68,7 @@ impl From<EngineError> for Stopped {
 pub type Outcome = Result<(), Stopped>;
 
 /// A case to be run on a subject. The future stays on its thread.
+#[allow(dead_code, reason = "not every engine needs the list")]
 pub type Case = fn(Subject) -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// Runs a case, again where it was stopped.
@@ -105,7 +106,7 @@ macro_rules! conformance {
 #[macro_export]
 macro_rules! with_cases {
     ($then:ident, $with:path) => {
-        $crate::$then!(@cases $with,
+        $crate::$then! { @cases $with,
             reads: own_writes_are_read, uncommitted_is_not_visible, a_snapshot_stands_still,
                 ranges_run_both_ways, ranges_merge_own_writes, cleared_ranges_are_leapt_over;
             writes: atomics_add_and_max, atomics_need_no_read, versionstamps_grow_and_differ,
@@ -123,7 +124,7 @@ macro_rules! with_cases {
                 closing_ends_watches_and_calls;
             serializability: histories_are_strictly_serializable;
             model: one_transaction_is_an_ordered_map;
-        );
+        }
     };
 }
 
@@ -139,6 +140,7 @@ macro_rules! case_list {
 }
 
 /// All cases by name, to be run one after the other by whoever cannot make a test of each.
+#[allow(dead_code, reason = "not every engine needs the list")]
 pub fn cases() -> Vec<(&'static str, Case)> {
     crate::with_cases!(case_list, Case)
 }
@@ -270,7 +272,7 @@ pub async fn refused(tx: Box<dyn Transaction>) -> Result<EngineError, Stopped> {
 /// Sees that a watch has not fired.
 pub fn quiet(watch: &mut Watch) -> Outcome {
     match watch.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(Ok(())) => Err(Stopped::Chance("a watch fired for no reason")),
+        Poll::Ready(Ok(())) => Err(Stopped::FalseWatch),
         Poll::Ready(Err(error)) => Err(error.into()),
         Poll::Pending => Ok(()),
     }

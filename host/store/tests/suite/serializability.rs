@@ -78,8 +78,8 @@ pub async fn check_history(subject: &Subject, seed: u32, size: Size) -> Met {
                 let attempt = async {
                     let mut tx = engine.begin().await?;
                     for op in wishes {
-                        let seen = op.run(&data, &mut *tx).await?;
-                        ops.push((op, seen));
+                        let found = op.run(&data, &mut *tx).await?;
+                        ops.push((op, found));
                         tokio::task::yield_now().await;
                     }
                     if writes {

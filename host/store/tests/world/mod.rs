@@ -8,7 +8,7 @@ use patchbay_ambient::ManualClock;
 use patchbay_workflow::Timestamp;
 
 /// Runs what `life` makes of the world's clock.
-pub fn live<F: Future>(life: impl FnOnce(Arc<ManualClock>) -> F) -> F::Output {
+pub(crate) fn live<F: Future>(life: impl FnOnce(Arc<ManualClock>) -> F) -> F::Output {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_800_000_000_000)));
     let moved = Arc::clone(&clock);
     let runtime = tokio::runtime::Builder::new_current_thread()

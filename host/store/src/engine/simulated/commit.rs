@@ -181,7 +181,7 @@ impl State {
     /// Makes a commit happen.
     fn apply(&mut self, request: &Request, now: Duration) -> (Committed, Written) {
         let shared = self.dice.below(1000) < SHARED;
-        let (version, stamp) = self.versions.to_commit(now, shared);
+        let (version, stamp) = self.versions.commit_version(now, shared);
         let pending = &request.pending;
         self.rows.apply(pending, stamp, version);
         let (mut keys, mut ranges) = (Vec::new(), Vec::new());

@@ -124,7 +124,7 @@ impl State {
         }
         self.mode = Mode::Running;
         self.versions.recover(now);
-        let version = self.versions.to_read(now, Duration::ZERO);
+        let version = self.versions.read_version(now, Duration::ZERO);
         self.window = window(version);
         self.rows.forget(version);
     }

@@ -32,7 +32,7 @@ pub(super) struct SimulatedTransaction {
 }
 
 impl SimulatedTransaction {
-    pub(super) fn begin(shared: &Arc<Shared>, stale: Duration) -> Result<Self, EngineError> {
+    pub(super) fn begin(shared: &Arc<Shared>, behind: Duration) -> Result<Self, EngineError> {
         let now = shared.clock.monotonic();
         let mut guard = shared.state.lock();
         let state = &mut *guard;
@@ -44,12 +44,12 @@ impl SimulatedTransaction {
             return Err(unavailable("it gives no read version"));
         }
         state.dice.stats.begins += 1;
-        state.dice.stats.stale_begins += u64::from(!stale.is_zero());
+        state.dice.stats.stale_begins += u64::from(!behind.is_zero());
         Ok(Self {
             shared: Arc::clone(shared),
             epoch: state.epoch,
-            version: state.versions.to_read(now, stale),
-            began: now.saturating_sub(stale),
+            version: state.versions.read_version(now, behind),
+            began: now.saturating_sub(behind),
             pending: Pending::default(),
             watches: Arc::clone(&state.watches),
             asked_for: Vec::new(),

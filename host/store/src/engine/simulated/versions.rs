@@ -38,7 +38,7 @@ impl Versions {
     }
 
     /// A version to read at that is as old as it was `stale` before `now`.
-    pub(super) fn to_read(&mut self, now: Duration, stale: Duration) -> u64 {
+    pub(super) fn read_version(&mut self, now: Duration, stale: Duration) -> u64 {
         if stale.is_zero() {
             self.newest = self.newest.max(self.by_clock(now));
         }
@@ -56,7 +56,7 @@ impl Versions {
 
     /// A version for a commit: the one before, where that is `shared` and nobody has begun since, or a
     /// new one.
-    pub(super) fn to_commit(&mut self, now: Duration, shared: bool) -> (u64, Versionstamp) {
+    pub(super) fn commit_version(&mut self, now: Duration, shared: bool) -> (u64, Versionstamp) {
         let order = match self.shareable {
             Some(order) if shared => {
                 self.shareable = order.checked_add(1);
