@@ -26,7 +26,7 @@ use crate::bench::{Bench, LEASE};
 use crate::queue::CheckQueue;
 use crate::world;
 
-const PATIENTS: u8 = 5;
+const PATIENTS: u8 = 3;
 const CUSTOMERS: [&str; 2] = ["north", "south"];
 
 /// One run: the store, and what its clients were told.
@@ -60,7 +60,7 @@ fn whole_lives_go_well_under_all_faults() {
 }
 
 /// What has to be met for the test to be worth something.
-fn counts(stats: &mut SimulatedStats) -> [&mut u64; 17] {
+fn counts(stats: &mut SimulatedStats) -> [&mut u64; 15] {
     [
         &mut stats.shared_versions,
         &mut stats.conflicts,
@@ -76,8 +76,6 @@ fn counts(stats: &mut SimulatedStats) -> [&mut u64; 17] {
         &mut stats.watches_late,
         &mut stats.watches_failed,
         &mut stats.crashes,
-        &mut stats.orphans_applied,
-        &mut stats.orphans_lost,
         &mut stats.refused_away,
     ]
 }
