@@ -1,13 +1,14 @@
 //! The time, and waiting for it.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use patchbay_workflow::Timestamp;
-use tokio::sync::watch;
 
 /// A source of time. Deadlines are wall-clock instants, because they outlive the process.
 pub trait Clock: Send + Sync + 'static {
@@ -84,12 +85,19 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves only when it is told to.
+/// A clock that moves only when it is told to. Those it wakes are woken in the order of their instants and
+/// then of their falling asleep, so that a run on one thread can be repeated to the byte.
 #[derive(Debug)]
 pub struct ManualClock {
     start: Timestamp,
-    now: watch::Sender<Timestamp>,
-    lock: Mutex<()>,
+    hands: Mutex<Hands>,
+}
+
+#[derive(Debug)]
+struct Hands {
+    now: Timestamp,
+    sleepers: BTreeMap<(Timestamp, u64), Waker>,
+    next_sleeper: u64,
 }
 
 impl ManualClock {
@@ -97,22 +105,55 @@ impl ManualClock {
     pub fn at(start: Timestamp) -> Self {
         Self {
             start,
-            now: watch::Sender::new(start),
-            lock: Mutex::new(()),
+            hands: Mutex::new(Hands {
+                now: start,
+                sleepers: BTreeMap::new(),
+                next_sleeper: 0,
+            }),
         }
     }
 
     /// Moves it forward and wakes whoever waited for an instant now reached.
     pub fn advance(&self, by: Duration) {
-        let _only_one = self.lock.lock();
-        let next = self.now.borrow().after(by);
-        self.now.send_replace(next);
+        let mut hands = self.hands.lock();
+        let to = hands.now.after(by);
+        let woken = hands.reach(to);
+        drop(hands);
+        wake(woken);
+    }
+
+    /// Moves it to the earliest instant that somebody waits for; tells whether there is one. Called
+    /// whenever nothing else can run, it makes time pass by itself.
+    pub fn advance_to_next(&self) -> bool {
+        let mut hands = self.hands.lock();
+        let Some((&(earliest, _), _)) = hands.sleepers.first_key_value() else {
+            return false;
+        };
+        let woken = hands.reach(earliest);
+        drop(hands);
+        wake(woken);
+        true
+    }
+}
+
+impl Hands {
+    /// Moves to `to`, and takes out who waited for that.
+    fn reach(&mut self, to: Timestamp) -> BTreeMap<(Timestamp, u64), Waker> {
+        self.now = self.now.max(to);
+        let later = self.sleepers.split_off(&(self.now, u64::MAX));
+        std::mem::replace(&mut self.sleepers, later)
+    }
+}
+
+fn wake(sleepers: BTreeMap<(Timestamp, u64), Waker>) {
+    for waker in sleepers.into_values() {
+        waker.wake();
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        *self.now.borrow()
+        self.hands.lock().now
     }
 
     fn monotonic(&self) -> Duration {
@@ -120,10 +161,49 @@ impl Clock for ManualClock {
     }
 
     fn sleep_until(&self, instant: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        let mut changes = self.now.subscribe();
-        Box::pin(async move {
-            // The sender lives as long as the clock, so this ends only by reaching the instant.
-            let _ = changes.wait_for(|now| *now >= instant).await;
+        Box::pin(Sleep {
+            clock: self,
+            until: instant,
+            sleeper: None,
         })
+    }
+}
+
+/// A wait for a manual clock.
+struct Sleep<'c> {
+    clock: &'c ManualClock,
+    until: Timestamp,
+    /// Its number among the sleepers, once it has fallen asleep.
+    sleeper: Option<u64>,
+}
+
+impl Future for Sleep<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut hands = self.clock.hands.lock();
+        if hands.now >= self.until {
+            return Poll::Ready(());
+        }
+        let sleeper = self.sleeper.unwrap_or(hands.next_sleeper);
+        hands.next_sleeper = hands.next_sleeper.max(sleeper + 1);
+        hands
+            .sleepers
+            .insert((self.until, sleeper), context.waker().clone());
+        drop(hands);
+        self.sleeper = Some(sleeper);
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep<'_> {
+    fn drop(&mut self) {
+        if let Some(sleeper) = self.sleeper {
+            self.clock
+                .hands
+                .lock()
+                .sleepers
+                .remove(&(self.until, sleeper));
+        }
     }
 }

@@ -222,7 +222,7 @@ impl Places {
             }
             None => Database::File(data.registry()),
         };
-        if matches!(args.store, StoreSpec::Fdb(_)) && !matches!(registry, Database::Postgres(_)) {
+        if matches!(args.store, StoreSpec::Fdb(..)) && !matches!(registry, Database::Postgres(_)) {
             return Err(wrong(
                 "--store fdb: is for many processes, and a registry in SQLite is for one: give them all the \
                  same --registry postgres://USER@HOST/DATABASE"

@@ -1,7 +1,7 @@
 //! Where the store is, as a person names it, and opening it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use patchbay_ambient::SharedClock;
@@ -10,15 +10,18 @@ use patchbay_store::engine::embedded::{EmbeddedEngine, EmbeddedOptions};
 
 use crate::data::DataDir;
 
-/// `embedded`, `embedded:PATH` or `fdb:CLUSTER_FILE`.
+/// `embedded`, `embedded:PATH`, `fdb:CLUSTER_FILE` or `fdb:CLUSTER_FILE?namespace=NAME`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StoreSpec {
     /// The embedded engine: on this file, or on the file of this data folder; on the one of the service's
     /// own data folder where none is named.
     Embedded(Option<PathBuf>),
-    /// The FoundationDB cluster that this file names.
-    Fdb(PathBuf),
+    /// The FoundationDB cluster that this file names, or one namespace of it.
+    Fdb(PathBuf, Option<String>),
 }
+
+const USAGE: &str = "say embedded, embedded:PATH, fdb:CLUSTER_FILE or fdb:CLUSTER_FILE?namespace=NAME, with \
+                     a name of a-z, 0-9 and '-'";
 
 impl FromStr for StoreSpec {
     type Err = String;
@@ -27,10 +30,21 @@ impl FromStr for StoreSpec {
         match text.split_once(':') {
             None if text == "embedded" => Ok(Self::Embedded(None)),
             Some(("embedded", path)) if !path.is_empty() => Ok(Self::Embedded(Some(path.into()))),
-            Some(("fdb", path)) if !path.is_empty() => Ok(Self::Fdb(path.into())),
-            _ => Err("say embedded, embedded:PATH or fdb:CLUSTER_FILE".into()),
+            Some(("fdb", path)) if !path.is_empty() => match path.split_once("?namespace=") {
+                None => Ok(Self::Fdb(path.into(), None)),
+                Some((path, name)) if !path.is_empty() && is_name(name) => {
+                    Ok(Self::Fdb(path.into(), Some(name.into())))
+                }
+                Some(_) => Err(USAGE.into()),
+            },
+            _ => Err(USAGE.into()),
         }
     }
+}
+
+fn is_name(text: &str) -> bool {
+    let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(letter)
 }
 
 impl fmt::Display for StoreSpec {
@@ -38,7 +52,8 @@ impl fmt::Display for StoreSpec {
         match self {
             Self::Embedded(None) => f.write_str("embedded"),
             Self::Embedded(Some(path)) => write!(f, "embedded:{}", path.display()),
-            Self::Fdb(path) => write!(f, "fdb:{}", path.display()),
+            Self::Fdb(path, None) => write!(f, "fdb:{}", path.display()),
+            Self::Fdb(path, Some(name)) => write!(f, "fdb:{}?namespace={name}", path.display()),
         }
     }
 }
@@ -65,21 +80,30 @@ impl StoreSpec {
                     .map(|engine| engine as SharedEngine)
                     .map_err(|error| error.to_string())
             }
-            Self::Fdb(path) => open_fdb(path, clock),
+            Self::Fdb(path, namespace) => open_fdb(path, namespace.as_deref(), clock),
         }
     }
 }
 
 #[cfg(feature = "fdb")]
-fn open_fdb(path: &std::path::Path, clock: &SharedClock) -> Result<SharedEngine, String> {
+fn open_fdb(
+    path: &Path,
+    namespace: Option<&str>,
+    clock: &SharedClock,
+) -> Result<SharedEngine, String> {
     use patchbay_store::engine::fdb::{FdbEngine, FdbOptions};
-    FdbEngine::open(path, &FdbOptions::new(clock.clone()))
+    let options = FdbOptions::new(clock.clone());
+    let options = match namespace {
+        Some(name) => options.in_namespace(name),
+        None => options,
+    };
+    FdbEngine::open(path, &options)
         .map(|engine| engine as SharedEngine)
         .map_err(|error| error.to_string())
 }
 
 #[cfg(not(feature = "fdb"))]
-fn open_fdb(_: &std::path::Path, _: &SharedClock) -> Result<SharedEngine, String> {
+fn open_fdb(_: &Path, _: Option<&str>, _: &SharedClock) -> Result<SharedEngine, String> {
     Err("this program was built without FoundationDB: build it with `--features fdb`".into())
 }
 

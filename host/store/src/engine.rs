@@ -24,6 +24,7 @@ pub mod fdb;
 mod meter;
 mod overlay;
 mod pending;
+pub mod simulated;
 mod watches;
 mod window;
 
@@ -266,8 +267,7 @@ pub trait Engine: Send + Sync + 'static {
     async fn begin(&self) -> Result<Box<dyn Transaction>, EngineError>;
 
     /// Begins a transaction whose reads may be a little stale ([`limits::RECENT`]), where that is cheaper.
-    /// It sees what this process itself has committed. For what is shown to people; whoever decides
-    /// something reads the newest.
+    /// For what is shown to people; whoever decides something reads the newest.
     async fn begin_recent(&self) -> Result<Box<dyn Transaction>, EngineError> {
         self.begin().await
     }

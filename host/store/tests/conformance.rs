@@ -16,6 +16,7 @@ async fn embedded() -> Subject {
     Subject {
         engine: EmbeddedEngine::in_memory(options).unwrap(),
         prefix: b"test/".to_vec(),
+        tries: 1,
         clock: Some(clock),
         keep: Box::new(()),
     }

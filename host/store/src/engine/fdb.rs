@@ -46,6 +46,9 @@ pub struct FdbOptions {
     pub away_timeout: Duration,
     /// How many watches may exist.
     pub watches: usize,
+    /// What all keys begin with in the cluster: installations that share one are told apart by it. It
+    /// counts towards the longest key that the cluster takes.
+    pub namespace: Vec<u8>,
 }
 
 impl FdbOptions {
@@ -56,6 +59,16 @@ impl FdbOptions {
             timeout: Duration::from_secs(10),
             away_timeout: Duration::from_secs(1),
             watches: 10_000,
+            namespace: Vec::new(),
+        }
+    }
+
+    /// The same, in the namespace of this name.
+    #[must_use]
+    pub fn in_namespace(self, name: &str) -> Self {
+        Self {
+            namespace: foundationdb_tuple::pack(&(name,)),
+            ..self
         }
     }
 }
@@ -66,6 +79,7 @@ impl fmt::Debug for FdbOptions {
             .field("timeout", &self.timeout)
             .field("away_timeout", &self.away_timeout)
             .field("watches", &self.watches)
+            .field("namespace", &self.namespace)
             .finish_non_exhaustive()
     }
 }
@@ -82,6 +96,7 @@ struct Shared {
     clock: SharedClock,
     timeout: Duration,
     away_timeout: Duration,
+    namespace: Vec<u8>,
     /// The last transaction to end waited for the cluster in vain.
     away: AtomicBool,
     recent: RecentVersion,
@@ -108,6 +123,7 @@ impl FdbEngine {
                 clock: options.clock.clone(),
                 timeout: options.timeout,
                 away_timeout: options.away_timeout,
+                namespace: options.namespace.clone(),
                 away: AtomicBool::new(false),
                 recent: RecentVersion::default(),
                 closing: watch::Sender::new(false),

@@ -1,14 +1,14 @@
 //! All that a transaction will ask of the commit: its writes, what it read, and their size.
 //!
-//! Knows nothing of how anything is stored; what fits is [`Meter`]'s.
+//! Knows nothing of how anything is stored beyond [`Snapshot`]; what fits is [`Meter`]'s.
 
 use std::collections::HashSet;
 
 use bytes::Bytes;
 
-use super::overlay::Overlay;
-use super::meter::Meter;
-use super::{AtomicOp, EngineError, KeyRange, Versionstamp};
+use super::meter::{Meter, check_key, check_range};
+use super::overlay::{Lookup, Overlay, Snapshot, resolve};
+use super::{AtomicOp, EngineError, KeyRange, RangeOptions, Read, Row, Versionstamp};
 
 /// What was read with [`Read::Serializable`](super::Read::Serializable).
 #[derive(Default)]
@@ -53,7 +53,7 @@ impl Pending {
         self.overlay.is_empty() && self.stamped.is_empty() && self.write_conflicts.is_empty()
     }
 
-    /// Its size by [`TRANSACTION_BYTES`](super::limits::TRANSACTION_BYTES).
+    /// Its size by `limits::TRANSACTION_BYTES`.
     pub(super) fn size(&self) -> usize {
         self.meter.size()
     }
@@ -61,6 +61,72 @@ impl Pending {
     /// The first thing that was refused so far.
     pub(super) fn check(&self) -> Result<(), EngineError> {
         self.meter.check()
+    }
+
+    /// One value as the transaction sees it; notes what its commit depends on.
+    pub(super) fn get(
+        &mut self,
+        snapshot: &impl Snapshot,
+        key: &[u8],
+        read: Read,
+    ) -> Result<Option<Bytes>, EngineError> {
+        check_key(key)?;
+        match self.overlay.lookup(key) {
+            // What it wrote itself nobody can change.
+            Lookup::Known(value) => Ok(value),
+            Lookup::Stored(ops) => {
+                let value = resolve(snapshot.get(key)?, ops);
+                if read == Read::Serializable {
+                    self.read_key(key);
+                }
+                Ok(value)
+            }
+        }
+    }
+
+    /// Rows as the transaction sees them; notes what its commit depends on.
+    pub(super) fn get_range(
+        &mut self,
+        snapshot: &impl Snapshot,
+        range: &KeyRange,
+        options: RangeOptions,
+    ) -> Result<Vec<Row>, EngineError> {
+        check_range(range)?;
+        let RangeOptions {
+            limit,
+            reverse,
+            read,
+        } = options;
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let rows = self.overlay.rows(snapshot, range, limit, reverse)?;
+        if read == Read::Serializable {
+            let looked_at = match rows.last() {
+                Some((last, _)) if rows.len() == limit && reverse => {
+                    KeyRange::new(last.clone(), range.end.clone())
+                }
+                Some((last, _)) if rows.len() == limit => {
+                    KeyRange::new(range.begin.clone(), KeyRange::key(last).end)
+                }
+                _ => range.clone(),
+            };
+            self.read_range(&looked_at);
+        }
+        Ok(rows)
+    }
+
+    /// Adds the keys and ranges it writes under `stamp`, for the window and the watches.
+    pub(super) fn written(
+        &self,
+        stamp: Versionstamp,
+        keys: &mut Vec<Bytes>,
+        ranges: &mut Vec<KeyRange>,
+    ) {
+        keys.extend(self.overlay.keys().map(|(key, _)| key.clone()));
+        keys.extend(self.stamped.iter().map(|row| row.key(stamp)));
+        ranges.extend(self.overlay.cleared());
+        ranges.extend(self.write_conflicts.iter().cloned());
     }
 
     pub(super) fn set(&mut self, key: &[u8], value: &[u8]) {
@@ -97,7 +163,7 @@ impl Pending {
         }
     }
 
-    pub(super) fn read_key(&mut self, key: &[u8]) {
+    fn read_key(&mut self, key: &[u8]) {
         if !self.reads.keys.contains(key) && self.meter.read_key(key) {
             self.reads.keys.insert(copy(key));
         }

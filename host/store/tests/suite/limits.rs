@@ -1,15 +1,15 @@
 //! The limits that every engine shares.
 
 use patchbay_store::engine::limits::{KEY_BYTES, TRANSACTION_BYTES, VALUE_BYTES};
-use patchbay_store::engine::{AtomicOp, EngineError, KeyRange, Transaction};
+use patchbay_store::engine::{AtomicOp, EngineError, KeyRange, Read, Transaction};
 
-use super::{Subject, refused};
+use super::{Outcome, Subject, refused};
 
 /// Writes that a commit must refuse.
 type Wish<'a> = &'a dyn Fn(&mut dyn Transaction);
 
-pub async fn sizes_at_the_limit_are_taken(subject: Subject) {
-    let key = longest_key(&subject);
+pub async fn sizes_at_the_limit_are_taken(subject: &Subject) -> Outcome {
+    let key = longest_key(subject);
     let value = vec![7; VALUE_BYTES];
     subject.write(|tx| tx.set(&key, &value)).await;
     let stored = subject.stored(&key[subject.prefix.len()..]).await;
@@ -23,11 +23,12 @@ pub async fn sizes_at_the_limit_are_taken(subject: Subject) {
             }
         })
         .await;
+    Ok(())
 }
 
-pub async fn larger_ones_are_refused(subject: Subject) {
+pub async fn larger_ones_are_refused(subject: &Subject) -> Outcome {
     let key = subject.key("k");
-    let long_key = [longest_key(&subject), vec![b'x']].concat();
+    let long_key = [longest_key(subject), vec![b'x']].concat();
     let long_value = vec![7; VALUE_BYTES + 1];
     let value = vec![7; VALUE_BYTES];
     let cases: [(&str, Wish<'_>); 6] = [
@@ -51,29 +52,34 @@ pub async fn larger_ones_are_refused(subject: Subject) {
         }),
     ];
     for (what, wish) in cases {
-        let mut tx = subject.begin().await;
+        let mut tx = subject.begin().await?;
         tx.set(&subject.key("other"), b"must not be written");
         wish(&mut *tx);
-        let error = refused(tx).await;
+        let error = refused(tx).await?;
         let EngineError::TooLarge { size, limit, .. } = error else {
             panic!("{what}: {error:?}");
         };
         assert!(size > limit, "{what}");
     }
     assert_eq!(subject.stored("other").await, None);
+    Ok(())
 }
 
-pub async fn reserved_keys_are_refused(subject: Subject) {
+pub async fn reserved_keys_are_refused(subject: &Subject) -> Outcome {
     let cases: [Wish<'_>; 3] = [
         &|tx| tx.set(b"\xff", b""),
         &|tx| tx.clear_range(&KeyRange::new(subject.key("a"), &b"\xff\x00"[..])),
         &|tx| tx.set_versionstamped(b"\xff", b"", b""),
     ];
     for wish in cases {
-        let mut tx = subject.begin().await;
+        let mut tx = subject.begin().await?;
         wish(&mut *tx);
-        assert_eq!(refused(tx).await, EngineError::ReservedKey);
+        assert_eq!(refused(tx).await?, EngineError::ReservedKey);
     }
+    let mut tx = subject.begin().await?;
+    let read = tx.get(b"\xff", Read::Snapshot).await;
+    assert_eq!(read, Err(EngineError::ReservedKey));
+    Ok(())
 }
 
 fn longest_key(subject: &Subject) -> Vec<u8> {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use patchbay_store::engine::{AtomicOp, KeyRange, RangeOptions, Read, Transaction};
+use patchbay_store::engine::{AtomicOp, EngineError, KeyRange, RangeOptions, Read, Transaction};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
-use super::{Subject, snapshot};
+use super::{Outcome, Subject};
 
 /// What a transaction may do. Keys are without the test's prefix.
 #[derive(Debug, Clone)]
@@ -28,11 +29,7 @@ pub type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
 impl Op {
     /// Does it in a transaction.
-    pub async fn run(
-        &self,
-        prefix: &[u8],
-        tx: &mut dyn Transaction,
-    ) -> Result<Seen, patchbay_store::engine::EngineError> {
+    pub async fn run(&self, prefix: &[u8], tx: &mut dyn Transaction) -> Result<Seen, EngineError> {
         let key = |name: &[u8]| [prefix, name].concat();
         let range = |begin: &[u8], end: &[u8]| KeyRange::new(key(begin), key(end));
         let mut seen = Seen::new();
@@ -161,47 +158,93 @@ pub fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-pub async fn one_transaction_is_an_ordered_map(subject: Subject) {
-    let mut runner = TestRunner::new(Config {
-        cases: 512,
-        failure_persistence: None,
-        ..Config::default()
-    });
+pub async fn one_transaction_is_an_ordered_map(subject: &Subject) -> Outcome {
+    compare_many(subject, TestRunner::deterministic(), 512).await;
+    Ok(())
+}
+
+/// Makes that many transactions and compares each with the map; a failure is first made as small as
+/// possible.
+pub async fn compare_many(subject: &Subject, mut runner: TestRunner, transactions: u32) {
     let stored = prop::collection::btree_map(name(), value(), 0..12);
     let ops = prop::collection::vec(op(), 0..24);
-    let runtime = tokio::runtime::Handle::current();
-    let outcome = tokio::task::block_in_place(|| {
-        runner.run(&(stored, ops), |(stored, ops)| {
-            runtime.block_on(compare(&subject, stored, &ops))
-        })
-    });
-    if let Err(failure) = outcome {
-        panic!("{failure}");
+    let strategy = (stored, ops);
+    for _ in 0..transactions {
+        let mut tree = strategy.new_tree(&mut runner).unwrap();
+        let Err(mut failure) = compare(subject, tree.current()).await else {
+            continue;
+        };
+        let mut smallest = tree.current();
+        let mut more = tree.simplify();
+        while more {
+            match compare(subject, tree.current()).await {
+                Err(smaller) => {
+                    failure = smaller;
+                    smallest = tree.current();
+                    more = tree.simplify();
+                }
+                Ok(()) => more = tree.complicate(),
+            }
+        }
+        panic!("{failure}\nstored and done: {smallest:?}");
     }
 }
 
-async fn compare(subject: &Subject, mut model: Model, ops: &[Op]) -> Result<(), TestCaseError> {
+/// Runs the transaction until it is known whether it has committed.
+async fn compare(subject: &Subject, (before, ops): (Model, Vec<Op>)) -> Result<(), String> {
     let everything = subject.everything();
     subject
         .write(|tx| {
             tx.clear_range(&everything);
-            for (name, value) in &model {
+            for (name, value) in &before {
                 tx.set(&subject.key(name), value);
             }
         })
         .await;
-    let mut tx = subject.begin().await;
-    for op in ops {
-        let seen = op.run(&subject.prefix, &mut *tx).await.unwrap();
-        prop_assert_eq!(seen, op.apply(&mut model), "{:?}", op);
+    for _ in 0..1000 {
+        let mut after = before.clone();
+        let outcome = attempt(subject, &ops, &mut after).await?;
+        let rows = subject.stored_rows(&everything).await;
+        let rows: Model = rows
+            .into_iter()
+            .map(|row| named(&subject.prefix, row))
+            .collect();
+        let is_expected = match outcome {
+            Ok(()) => rows == after,
+            Err(EngineError::MaybeCommitted) => rows == after || rows == before,
+            Err(_) => rows == before,
+        };
+        if !is_expected {
+            return Err(format!("after {outcome:?}: {rows:?} instead of {after:?}"));
+        }
+        match outcome {
+            Ok(()) | Err(EngineError::MaybeCommitted) => return Ok(()),
+            Err(error) if !error.is_retryable() => return Err(error.to_string()),
+            Err(_) => {}
+        }
     }
-    tx.commit().await.unwrap();
-    let mut tx = subject.begin().await;
-    let rows = tx.get_range(&everything, snapshot()).await.unwrap();
-    let rows: Model = rows
-        .into_iter()
-        .map(|row| named(&subject.prefix, row))
-        .collect();
-    prop_assert_eq!(rows, model);
-    Ok(())
+    Err("the engine asks to run it again for ever".to_owned())
+}
+
+/// Runs it once; tells of a read that gave something else than the map, and how the commit ended.
+async fn attempt(
+    subject: &Subject,
+    ops: &[Op],
+    model: &mut Model,
+) -> Result<Result<(), EngineError>, String> {
+    let mut tx = match subject.begin().await {
+        Ok(tx) => tx,
+        Err(error) => return Ok(Err(error)),
+    };
+    for op in ops {
+        let seen = match op.run(&subject.prefix, &mut *tx).await {
+            Ok(seen) => seen,
+            Err(error) => return Ok(Err(error)),
+        };
+        let expected = op.apply(model);
+        if seen != expected {
+            return Err(format!("{op:?}: {seen:?} instead of {expected:?}"));
+        }
+    }
+    Ok(tx.commit().await.map(drop))
 }

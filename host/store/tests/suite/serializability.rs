@@ -8,16 +8,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use patchbay_store::engine::{Committed, EngineError, KeyRange, Versionstamp};
+use patchbay_store::engine::{Committed, EngineError, KeyRange, Read, Versionstamp};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tokio::task::JoinSet;
 
 use super::model::{Model, Op, Seen, op};
-use super::{Subject, snapshot};
+use super::{Outcome, Subject};
 
-const CLIENTS: u32 = 12;
-const TRANSACTIONS: u32 = 120;
+/// How much is done.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    pub clients: u32,
+    /// By each client.
+    pub transactions: u32,
+}
 
 /// One transaction as its client saw it.
 struct Entry {
@@ -28,46 +33,61 @@ struct Entry {
     told_before: u64,
 }
 
-pub async fn histories_are_strictly_serializable(subject: Subject) {
+pub async fn histories_are_strictly_serializable(subject: &Subject) -> Outcome {
+    let size = Size {
+        clients: 12,
+        transactions: 120,
+    };
+    let met = check_history(subject, 0, size).await;
+    // The test is worth something only if transactions did meet.
+    assert!(met.conflicts > 20, "{met:?}");
+    assert!(met.commits > 200, "{met:?}");
+    Ok(())
+}
+
+/// What a history consisted of.
+#[derive(Debug)]
+pub struct Met {
+    pub commits: usize,
+    pub conflicts: usize,
+}
+
+/// Makes a history and checks it.
+pub async fn check_history(subject: &Subject, seed: u32, size: Size) -> Met {
     let newest_told = Arc::new(AtomicU64::new(0));
     let mut clients = JoinSet::new();
-    for client in 0..CLIENTS {
+    for client in 0..size.clients {
         let engine = subject.engine.clone();
         let data = subject.key("d/");
         let log = subject.key("log/");
         let newest_told = Arc::clone(&newest_told);
-        let mut runner = seeded(client);
+        let mut runner = seeded(seed, client);
         clients.spawn(async move {
             let mut entries = BTreeMap::new();
-            for n in 0..TRANSACTIONS {
-                let id = (client * TRANSACTIONS + n).to_be_bytes().to_vec();
+            for n in 0..size.transactions {
+                let id = (client * size.transactions + n).to_be_bytes().to_vec();
                 let mut wishes = wishes(&mut runner);
                 // A third only reads.
                 let writes = !n.is_multiple_of(3);
                 if !writes {
                     wishes.retain(Op::is_serializable_read);
+                    wishes.push(Op::Get(b"a".to_vec(), Read::Serializable));
                 }
                 let told_before = newest_told.load(Ordering::SeqCst);
-                let mut tx = engine.begin().await.unwrap();
                 let mut ops = Vec::new();
-                let mut failed = None;
-                for op in wishes {
-                    match op.run(&data, &mut *tx).await {
-                        Ok(seen) => ops.push((op, seen)),
-                        Err(error) => {
-                            failed = Some(error);
-                            break;
-                        }
+                let attempt = async {
+                    let mut tx = engine.begin().await?;
+                    for op in wishes {
+                        let found = op.run(&data, &mut *tx).await?;
+                        ops.push((op, found));
+                        tokio::task::yield_now().await;
                     }
-                    tokio::task::yield_now().await;
-                }
-                if writes {
-                    tx.set_versionstamped(&log, b"", &id);
-                }
-                let outcome = match failed {
-                    Some(error) => Err(error),
-                    None => tx.commit().await,
+                    if writes {
+                        tx.set_versionstamped(&log, b"", &id);
+                    }
+                    tx.commit().await
                 };
+                let outcome = attempt.await;
                 match &outcome {
                     Ok(committed) => {
                         newest_told.fetch_max(committed.version, Ordering::SeqCst);
@@ -89,16 +109,15 @@ pub async fn histories_are_strictly_serializable(subject: Subject) {
     while let Some(client) = clients.join_next().await {
         entries.extend(client.unwrap());
     }
-    let order = committed_in_order(&subject, &entries).await;
-    replay(&subject, &order).await;
+    let order = committed_in_order(subject, &entries).await;
+    replay(subject, &order).await;
 
     let outcomes = || entries.values().map(|entry| &entry.outcome);
     let conflict = Err(EngineError::Conflict);
-    let conflicts = outcomes().filter(|outcome| **outcome == conflict).count();
-    let succeeded = outcomes().filter(|outcome| outcome.is_ok()).count();
-    // The test is worth something only if transactions did meet.
-    assert!(conflicts > 20, "{conflicts} conflicts");
-    assert!(succeeded > 200, "{succeeded} commits");
+    Met {
+        commits: outcomes().filter(|outcome| outcome.is_ok()).count(),
+        conflicts: outcomes().filter(|outcome| **outcome == conflict).count(),
+    }
 }
 
 /// The transactions that took effect, in order: each with its version, and those that only read after
@@ -107,12 +126,11 @@ async fn committed_in_order<'e>(
     subject: &Subject,
     entries: &'e BTreeMap<Vec<u8>, Entry>,
 ) -> Vec<&'e Entry> {
-    let mut tx = subject.begin().await;
     let prefix = subject.key("log/");
     let log = KeyRange::prefix(&prefix);
     let mut order = Vec::new();
     let mut logged = 0;
-    for (key, id) in tx.get_range(&log, snapshot()).await.unwrap() {
+    for (key, id) in subject.stored_rows(&log).await {
         let stamp = Versionstamp(key[prefix.len()..].try_into().unwrap());
         let entry = &entries[&id[..]];
         match &entry.outcome {
@@ -153,20 +171,20 @@ async fn replay(subject: &Subject, order: &[&Entry]) {
         }
     }
     let prefix = subject.key("d/");
-    let mut tx = subject.begin().await;
-    let rows = tx.get_range(&KeyRange::prefix(&prefix), snapshot()).await;
-    let rows: Model = rows
-        .unwrap()
+    let rows: Model = subject
+        .stored_rows(&KeyRange::prefix(&prefix))
+        .await
         .into_iter()
         .map(|(key, value)| (key[prefix.len()..].to_vec(), value.to_vec()))
         .collect();
     assert_eq!(rows, model);
 }
 
-fn seeded(client: u32) -> TestRunner {
-    let mut seed = [0; 32];
-    seed[..4].copy_from_slice(&client.to_le_bytes());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+fn seeded(seed: u32, client: u32) -> TestRunner {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&client.to_le_bytes());
+    bytes[4..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     TestRunner::new_with_rng(Config::default(), rng)
 }
 

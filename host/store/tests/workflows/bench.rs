@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use patchbay_ambient::{ManualClock, SeededEntropy, SharedEntropy};
-use patchbay_store::Database;
+use patchbay_ambient::{Clock, ManualClock, SeededEntropy, SharedEntropy};
 use patchbay_store::accept::{Accept, Accepted, Idempotency};
 use patchbay_store::complete::{
     Complete, Completed, Ground, NewEvent, NewMapping, ReadGround, Verdict,
 };
 use patchbay_store::deliver::{RecordAttempt, Told};
+use patchbay_store::engine::SharedEngine;
 use patchbay_store::engine::embedded::{EmbeddedEngine, EmbeddedOptions};
 use patchbay_store::inspect::AnyWorkflow;
 use patchbay_store::keys::QueueKind;
@@ -18,6 +18,7 @@ use patchbay_store::lease::{Batch, LeaseBatch};
 use patchbay_store::queue::Lease;
 use patchbay_store::records::DeliveryAttempt;
 use patchbay_store::transition::Cause;
+use patchbay_store::{Database, Operation, StoreError};
 use patchbay_vault::{Context, KeyRing, RecordKind, Sealed};
 use patchbay_workflow::{
     Actor, Deadlines, EventKind, KeyedHash, LeaseToken, Pins, PluginDigest, PluginRef, RequestType,
@@ -38,6 +39,15 @@ impl Bench {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_800_000_000_000)));
         let entropy: SharedEntropy = Arc::new(SeededEntropy::new(7));
         let engine = EmbeddedEngine::in_memory(EmbeddedOptions::new(clock.clone())).unwrap();
+        Self::over(engine, clock, entropy)
+    }
+
+    /// A store on any engine.
+    pub(crate) fn over(
+        engine: SharedEngine,
+        clock: Arc<ManualClock>,
+        entropy: SharedEntropy,
+    ) -> Self {
         let ring = KeyRing::ephemeral(&*entropy);
         let context = Context {
             owner: "",
@@ -56,8 +66,21 @@ impl Bench {
         }
     }
 
+    /// Runs an operation, again for as long as the store cannot do it.
+    pub(crate) async fn run<O: Operation>(&self, operation: &O) -> O::Output {
+        for _ in 0..1000 {
+            match self.db.run(operation).await {
+                Ok(output) => return output,
+                Err(StoreError::Unavailable(_) | StoreError::Contended { .. }) => {
+                    self.clock.sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        panic!("the store does not come back");
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
-        use patchbay_ambient::Clock;
         self.clock.now()
     }
 
@@ -85,12 +108,7 @@ impl Bench {
     }
 
     pub(crate) async fn accepted(&self, customer: &str, patient: u8, key: u8) -> Workflow {
-        match self
-            .db
-            .run(&self.accept(customer, patient, key, key))
-            .await
-            .unwrap()
-        {
+        match self.run(&self.accept(customer, patient, key, key)).await {
             Accepted::New(workflow) => workflow,
             other => panic!("not accepted: {other:?}"),
         }
@@ -110,7 +128,7 @@ impl Bench {
             turn: self.entropy.next_u64(),
             tokens: &tokens,
         };
-        self.db.run(&operation).await.unwrap()
+        self.run(&operation).await
     }
 
     pub(crate) async fn lease_one(&self, kind: QueueKind) -> Lease {
@@ -123,14 +141,12 @@ impl Bench {
 
     pub(crate) async fn ground(&self, workflow: &Workflow) -> Ground {
         let (customer, patient) = (&workflow.customer, workflow.patient);
-        self.db
-            .run(&ReadGround {
-                customer,
-                patient,
-                candidates: &[],
-            })
-            .await
-            .unwrap()
+        self.run(&ReadGround {
+            customer,
+            patient,
+            candidates: &[],
+        })
+        .await
     }
 
     pub(crate) fn event(&self, kind: EventKind) -> NewEvent {
@@ -149,12 +165,7 @@ impl Bench {
         verdict: Verdict,
         event: Option<NewEvent>,
     ) -> Completed {
-        let found = self
-            .db
-            .run(&AnyWorkflow(lease.item.workflow))
-            .await
-            .unwrap()
-            .unwrap();
+        let found = self.run(&AnyWorkflow(lease.item.workflow)).await.unwrap();
         let operation = Complete {
             workflow: found.id,
             by: Ok(lease),
@@ -164,7 +175,7 @@ impl Bench {
             ground: self.ground(&found).await,
             cause: Cause::new(self.now(), Actor::Worker, "test"),
         };
-        self.db.run(&operation).await.unwrap()
+        self.run(&operation).await
     }
 
     pub(crate) fn link(&self, internal: u8) -> Verdict {
@@ -188,23 +199,16 @@ impl Bench {
             answer: None,
         };
         let now = self.now();
-        self.db
-            .run(&RecordAttempt {
-                lease,
-                attempt,
-                told,
-                now,
-            })
-            .await
-            .unwrap()
+        self.run(&RecordAttempt {
+            lease,
+            attempt,
+            told,
+            now,
+        })
+        .await
     }
 
     pub(crate) async fn status(&self, id: WorkflowId) -> Status {
-        self.db
-            .run(&AnyWorkflow(id))
-            .await
-            .unwrap()
-            .unwrap()
-            .status()
+        self.run(&AnyWorkflow(id)).await.unwrap().status()
     }
 }

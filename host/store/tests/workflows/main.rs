@@ -2,7 +2,10 @@
 //! of a lost lease, events in order, and a queue that loses nothing.
 
 mod bench;
+mod faulty;
 mod queue;
+#[path = "../world/mod.rs"]
+mod world;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use crate::bench::Bench;
 
 /// The queue's invariant, for every zone: not empty → pointer at or before its first vesting time.
-struct CheckQueue(Vec<CustomerId>);
+pub(crate) struct CheckQueue(pub(crate) Vec<CustomerId>);
 
 #[async_trait::async_trait]
 impl Operation for CheckQueue {

@@ -15,7 +15,7 @@ use super::snapshot::TableSnapshot;
 use crate::engine::overlay::{Snapshot, Write, resolve};
 use crate::engine::pending::Pending;
 use crate::engine::window::{Verdict, Window};
-use crate::engine::{Committed, EngineError, KeyRange, Versionstamp, limits};
+use crate::engine::{Committed, EngineError, Versionstamp, limits};
 
 /// How long a group waits for commits that are about to come, as a part of what making the last one durable
 /// took, and at most. Those answered last tend to come back at once; without the wait they would miss the
@@ -131,7 +131,7 @@ impl Sequencer {
             // The group's size is bounded below the stamp's.
             let stamp = Versionstamp::new(version, members.len() as u16);
             let (first_key, first_range) = (keys.len(), ranges.len());
-            written(&request.pending, stamp, &mut keys, &mut ranges);
+            request.pending.written(stamp, &mut keys, &mut ranges);
             self.window.add(
                 version,
                 keys[first_key..].iter().cloned(),
@@ -219,19 +219,6 @@ impl Sequencer {
             .commit()
             .map_err(|error| Failure::During(error.into()))
     }
-}
-
-/// The keys and ranges a transaction writes, for the window and the watches.
-fn written(
-    pending: &Pending,
-    stamp: Versionstamp,
-    keys: &mut Vec<Bytes>,
-    ranges: &mut Vec<KeyRange>,
-) {
-    keys.extend(pending.overlay.keys().map(|(key, _)| key.clone()));
-    keys.extend(pending.stamped.iter().map(|row| row.key(stamp)));
-    ranges.extend(pending.overlay.cleared());
-    ranges.extend(pending.write_conflicts.iter().cloned());
 }
 
 fn apply_all(

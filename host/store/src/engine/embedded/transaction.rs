@@ -10,8 +10,7 @@ use tokio::sync::oneshot;
 use super::Shared;
 use super::queue::Request;
 use super::snapshot::TableSnapshot;
-use crate::engine::overlay::{Lookup, Snapshot, resolve};
-use crate::engine::meter::{check_key, check_range};
+use crate::engine::overlay::Snapshot;
 use crate::engine::pending::Pending;
 use crate::engine::watches::Unregistered;
 use crate::engine::{
@@ -54,18 +53,7 @@ impl EmbeddedTransaction {
 
     fn read(&mut self, key: &[u8], read: Read) -> Result<Option<Bytes>, EngineError> {
         self.check()?;
-        check_key(key)?;
-        match self.pending.overlay.lookup(key) {
-            // What it wrote itself nobody can change.
-            Lookup::Known(value) => Ok(value),
-            Lookup::Stored(ops) => {
-                let value = resolve(self.snapshot.get(key)?, ops);
-                if read == Read::Serializable {
-                    self.pending.read_key(key);
-                }
-                Ok(value)
-            }
-        }
+        self.pending.get(&*self.snapshot, key, read)
     }
 }
 
@@ -81,30 +69,7 @@ impl Transaction for EmbeddedTransaction {
         options: RangeOptions,
     ) -> Result<Vec<Row>, EngineError> {
         self.check()?;
-        check_range(range)?;
-        let RangeOptions {
-            limit,
-            reverse,
-            read,
-        } = options;
-        if limit == 0 {
-            return Ok(Vec::new());
-        }
-        let overlay = &self.pending.overlay;
-        let rows = overlay.rows(&*self.snapshot, range, limit, reverse)?;
-        if read == Read::Serializable {
-            let looked_at = match rows.last() {
-                Some((last, _)) if rows.len() == limit && reverse => {
-                    KeyRange::new(last.clone(), range.end.clone())
-                }
-                Some((last, _)) if rows.len() == limit => {
-                    KeyRange::new(range.begin.clone(), KeyRange::key(last).end)
-                }
-                _ => range.clone(),
-            };
-            self.pending.read_range(&looked_at);
-        }
-        Ok(rows)
+        self.pending.get_range(&*self.snapshot, range, options)
     }
 
     fn set(&mut self, key: &[u8], value: &[u8]) {

@@ -48,6 +48,11 @@ impl FdbTransaction {
         Ok(())
     }
 
+    /// A key as the cluster has it.
+    fn key(&self, key: &[u8]) -> Vec<u8> {
+        [&self.shared.namespace, key].concat()
+    }
+
     /// Whether it may go on.
     fn check(&self) -> Result<(), EngineError> {
         self.shared.check_open()?;
@@ -60,7 +65,8 @@ impl FdbTransaction {
             return;
         }
         self.writes |= matches!(kind, ConflictRangeType::Write);
-        let added = self.inner.add_conflict_range(&range.begin, &range.end, kind);
+        let (begin, end) = (self.key(&range.begin), self.key(&range.end));
+        let added = self.inner.add_conflict_range(&begin, &end, kind);
         if let Err(error) = added {
             self.refused.get_or_insert(class(error));
         }
@@ -72,7 +78,7 @@ impl Transaction for FdbTransaction {
     async fn get(&mut self, key: &[u8], read: Read) -> Result<Option<Bytes>, EngineError> {
         self.check()?;
         check_key(key)?;
-        let value = self.inner.get(key, read == Read::Snapshot);
+        let value = self.inner.get(&self.key(key), read == Read::Snapshot);
         let value = self.shared.answer(value).await?;
         if read == Read::Serializable {
             self.meter.read_key(key);
@@ -90,9 +96,11 @@ impl Transaction for FdbTransaction {
         if options.limit == 0 || range.is_empty() {
             return Ok(Vec::new());
         }
+        let (begin, end) = (self.key(&range.begin), self.key(&range.end));
+        let namespace = self.shared.namespace.len();
         let mut part = Some(RangeOption {
-            begin: KeySelector::first_greater_or_equal(range.begin.as_ref()),
-            end: KeySelector::first_greater_or_equal(range.end.as_ref()),
+            begin: KeySelector::first_greater_or_equal(&begin),
+            end: KeySelector::first_greater_or_equal(&end),
             limit: (options.limit < i32::MAX as usize).then_some(options.limit),
             mode: StreamingMode::WantAll,
             reverse: options.reverse,
@@ -106,7 +114,10 @@ impl Transaction for FdbTransaction {
             let values = self.shared.answer(answer).await?;
             let copied = values.iter().map(|row| {
                 let copy = Bytes::copy_from_slice;
-                (copy(row.key()), copy(row.value()))
+                (
+                    copy(row.key().get(namespace..).unwrap_or_default()),
+                    copy(row.value()),
+                )
             });
             rows.extend(copied);
             part = asked.next_range(&values);
@@ -121,21 +132,22 @@ impl Transaction for FdbTransaction {
     fn set(&mut self, key: &[u8], value: &[u8]) {
         if self.meter.set(key, value) {
             self.writes = true;
-            self.inner.set(key, value);
+            self.inner.set(&self.key(key), value);
         }
     }
 
     fn clear(&mut self, key: &[u8]) {
         if self.meter.clear(key) {
             self.writes = true;
-            self.inner.clear(key);
+            self.inner.clear(&self.key(key));
         }
     }
 
     fn clear_range(&mut self, range: &KeyRange) {
         if self.meter.clear_range(range) && !range.is_empty() {
             self.writes = true;
-            self.inner.clear_range(&range.begin, &range.end);
+            self.inner
+                .clear_range(&self.key(&range.begin), &self.key(&range.end));
         }
     }
 
@@ -146,7 +158,7 @@ impl Transaction for FdbTransaction {
                 AtomicOp::Add => MutationType::Add,
                 AtomicOp::Max => MutationType::Max,
             };
-            self.inner.atomic_op(key, operand, op);
+            self.inner.atomic_op(&self.key(key), operand, op);
         }
     }
 
@@ -156,8 +168,9 @@ impl Transaction for FdbTransaction {
             // A place for the stamp in the key, and where it is in four bytes behind it. The key's length
             // was checked, so it fits into them.
             let stamp = [0xff; Versionstamp::BYTES];
-            let place = u32::try_from(prefix.len()).unwrap_or(0).to_le_bytes();
-            let key = [prefix, &stamp, suffix, &place].concat();
+            let place = self.shared.namespace.len() + prefix.len();
+            let place = u32::try_from(place).unwrap_or(0).to_le_bytes();
+            let key = [&self.shared.namespace, prefix, &stamp, suffix, &place].concat();
             self.inner
                 .atomic_op(&key, value, MutationType::SetVersionstampedKey);
         }
@@ -174,7 +187,7 @@ impl Transaction for FdbTransaction {
     async fn watch(&mut self, key: &[u8]) -> Result<Watch, EngineError> {
         self.check()?;
         check_key(key)?;
-        let fired = self.inner.watch(key);
+        let fired = self.inner.watch(&self.key(key));
         let shared = Arc::clone(&self.shared);
         Ok(Box::pin(async move {
             // After the network thread has stopped it would wait for ever.
