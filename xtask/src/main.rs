@@ -6,6 +6,7 @@
 mod bench;
 mod debian;
 mod demo;
+mod foundationdb;
 mod match_eval;
 mod plugins;
 mod test;
@@ -30,10 +31,10 @@ struct Arguments {
 enum Task {
     /// Builds the first-party plugins and the tests' guests, as WebAssembly components
     Plugins,
-    /// Builds everything and runs all tests
+    /// Builds everything and runs all tests; with `--fdb` only those on FoundationDB
     #[command(disable_help_flag = true)]
     Test {
-        /// Given to `cargo test` as they are: a filter, `-p CRATE`, or `-- --nocapture`
+        /// `--fdb`; the rest is given to `cargo test` as it is: a filter, `-p CRATE`, or `-- --nocapture`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

@@ -27,8 +27,8 @@ mod verdict;
 mod worker;
 
 pub use details::{DetailsError, PatientDetails};
-pub use monitor::{QueueDepth, QueueState};
 pub use intake::{FieldFault, LinkAnswer, LinkError, LinkRequest, MalformedRequest};
+pub use monitor::{QueueDepth, QueueState};
 pub use operate::{DeliveryRecord, ListQuery, OperateError, TimelineRecord, WorkflowHistory};
 pub use plugins::{PushRefused, PushReport};
 pub use reconciler::Sweep;

@@ -61,7 +61,11 @@ impl Service {
             if !job.is_ours(&self).await {
                 due = self.parts.clock.now();
             } else if due <= self.parts.clock.now() {
-                due = self.parts.clock.now().after(self.parts.settings.reconcile_every);
+                due = self
+                    .parts
+                    .clock
+                    .now()
+                    .after(self.parts.settings.reconcile_every);
                 match job.while_held(&self, self.reconcile_once()).await {
                     Some(Ok(sweep)) if sweep == Sweep::default() => {}
                     Some(Ok(sweep)) => tracing::info!(?sweep, "reconciled"),

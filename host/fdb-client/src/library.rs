@@ -55,7 +55,11 @@ pub enum ClientError {
 /// Opens the library, once. Never closed: its network thread, and whatever the slots lead to, stay.
 pub(crate) fn load() -> Result<(), ClientError> {
     static LOADED: OnceLock<Result<Library, ClientError>> = OnceLock::new();
-    LOADED.get_or_init(open).as_ref().map(|_| ()).map_err(Clone::clone)
+    LOADED
+        .get_or_init(open)
+        .as_ref()
+        .map(|_| ())
+        .map_err(Clone::clone)
 }
 
 fn open() -> Result<Library, ClientError> {
@@ -79,7 +83,13 @@ fn open() -> Result<Library, ClientError> {
 fn candidates() -> impl Iterator<Item = PathBuf> {
     let named = std::env::var_os("FDB_CLIENT_LIB_PATH").map(PathBuf::from);
     // A folder, as FoundationDB's own bindings take it; or the file itself.
-    let named = named.map(|path| if path.is_file() { path } else { path.join(FILE) });
+    let named = named.map(|path| {
+        if path.is_file() {
+            path
+        } else {
+            path.join(FILE)
+        }
+    });
     let places = PLACES.into_iter().map(|place| Path::new(place).join(FILE));
     named.into_iter().chain([PathBuf::from(FILE)]).chain(places)
 }

@@ -127,13 +127,20 @@ async fn a_cluster_that_is_away_is_said_to_be_and_in_time() {
     let engine = FdbEngine::open(&file, &options).unwrap();
     let away = |error: EngineError| matches!(error, EngineError::Unavailable(_));
     let mut tx = engine.begin().await.unwrap();
-    assert!(away(suite::soon(tx.get(b"k", Read::Snapshot)).await.unwrap_err()));
-    assert!(away(suite::soon(engine.begin_recent()).await.err().unwrap()));
+    assert!(away(
+        suite::soon(tx.get(b"k", Read::Snapshot)).await.unwrap_err()
+    ));
+    assert!(away(
+        suite::soon(engine.begin_recent()).await.err().unwrap()
+    ));
     let mut tx = engine.begin().await.unwrap();
     tx.set(b"k", b"");
     // It was never sent, which the client does not tell from an answer that was lost.
     let error = suite::soon(tx.commit()).await.unwrap_err();
-    assert!(away(error.clone()) || error == EngineError::MaybeCommitted, "{error}");
+    assert!(
+        away(error.clone()) || error == EngineError::MaybeCommitted,
+        "{error}"
+    );
     suite::soon(engine.close()).await;
 }
 
@@ -151,7 +158,13 @@ fn a_cluster_file_that_is_none_is_refused_when_it_is_opened() {
         }
     };
     assert!(refused(None).contains("cannot be read"));
-    for content in ["", "# only a comment\n", "nonsense", "a:b@", "a@127.0.0.1:4500"] {
+    for content in [
+        "",
+        "# only a comment\n",
+        "nonsense",
+        "a:b@",
+        "a@127.0.0.1:4500",
+    ] {
         assert!(refused(Some(content)).contains("no FoundationDB cluster file"));
     }
 }

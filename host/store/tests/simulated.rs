@@ -87,7 +87,7 @@ async fn something(
     chance: &SeededEntropy,
 ) -> Result<(u64, usize, bool), EngineError> {
     let mut tx = if chance.below(3) == 0 {
-        engine.begin_stale().await?
+        engine.begin_recent().await?
     } else {
         engine.begin().await?
     };
@@ -392,7 +392,7 @@ fn a_stale_transaction_reads_one_moment_of_the_last_tenth_of_a_second() {
                 tx.set(b"b", &[n]);
                 tx.commit().await.unwrap();
             }
-            let mut tx = engine.begin_stale().await.unwrap();
+            let mut tx = engine.begin_recent().await.unwrap();
             let seen = tx.get(b"a", Read::Serializable).await.unwrap().unwrap();
             clock.sleep(Duration::from_secs(2)).await;
             assert_eq!(tx.get(b"b", Read::Snapshot).await.unwrap().unwrap(), seen);

@@ -11,19 +11,21 @@ use tempfile::TempDir;
 use url::Url;
 
 use crate::http;
+use crate::place::Place;
 
 /// A running service. Dropping it kills the process and removes the folder.
 #[derive(Debug)]
 pub struct Host {
     process: Child,
     folder: TempDir,
+    place: Place,
     running: Running,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Running {
-    customer_url: Url,
+    customer_url: Option<Url>,
     admin_url: Url,
     pid: u32,
 }
@@ -31,13 +33,19 @@ struct Running {
 const START_LIMIT: Duration = Duration::from_mins(1);
 
 impl Host {
-    /// Starts a service on a new folder.
+    /// Starts a service on a new folder, and a new store and registry of the kind that is being tested.
     pub async fn start() -> Self {
+        Self::start_at(Place::fresh()).await
+    }
+
+    /// Starts a service on a new folder, with its store and registry at this place.
+    pub async fn start_at(place: Place) -> Self {
         let folder = TempDir::new().expect("a folder can be made");
-        let (process, running) = launch(folder.path()).await;
+        let (process, running) = launch(folder.path(), &place).await;
         Self {
             process,
             folder,
+            place,
             running,
         }
     }
@@ -67,7 +75,7 @@ impl Host {
 
     /// Starts a service on the same folder again.
     pub async fn restart(&mut self) {
-        (self.process, self.running) = launch(self.folder.path()).await;
+        (self.process, self.running) = launch(self.folder.path(), &self.place).await;
     }
 
     /// The service's data folder.
@@ -83,7 +91,12 @@ impl Host {
 
     /// Where customers are answered.
     pub fn customer_url(&self) -> &Url {
-        &self.running.customer_url
+        self.running.customer_url.as_ref().expect("an intake")
+    }
+
+    /// Where operators are answered.
+    pub fn admin_url(&self) -> &Url {
+        &self.running.admin_url
     }
 
     /// A client of the admin API.
@@ -99,7 +112,7 @@ impl Host {
 
     /// A client of the customer API.
     pub fn customers(&self) -> CustomerClient {
-        CustomerClient::new(http(), self.running.customer_url.clone()).expect("a client")
+        CustomerClient::new(http(), self.customer_url().clone()).expect("a client")
     }
 
     /// Runs a command of the program against this service; gives its output.
@@ -129,7 +142,7 @@ impl Drop for Host {
     clippy::disallowed_methods,
     reason = "another process is waited for, by looking for its file"
 )]
-async fn launch(folder: &Path) -> (Child, Running) {
+async fn launch(folder: &Path, place: &Place) -> (Child, Running) {
     let log = File::options()
         .create(true)
         .append(true)
@@ -147,6 +160,7 @@ async fn launch(folder: &Path) -> (Child, Running) {
             "127.0.0.1:0",
         ])
         .args(["--allow-destination", "127.0.0.0/8"])
+        .args(place.arguments())
         .arg("--data")
         .arg(&data)
         .env("PATCHBAY_LOG", "debug")

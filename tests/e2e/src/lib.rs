@@ -11,10 +11,12 @@
 
 mod host;
 mod people;
+mod place;
 mod receiver;
 mod setup;
 
 pub use host::Host;
+pub use place::Place;
 pub use people::{body, internal_system, person};
 pub use receiver::{Receiver, Webhook};
 pub use setup::{Customer, Setup};

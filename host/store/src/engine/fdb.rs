@@ -114,7 +114,8 @@ impl FdbEngine {
     pub fn open(cluster_file: &Path, options: &FdbOptions) -> Result<Arc<Self>, EngineError> {
         // FoundationDB itself would say so only at the first transaction, and less clearly.
         let path = check_cluster_file(cluster_file)?;
-        patchbay_fdb_client::start().map_err(|error| EngineError::Unavailable(error.to_string()))?;
+        patchbay_fdb_client::start()
+            .map_err(|error| EngineError::Unavailable(error.to_string()))?;
         let database = open_database(&path, options).map_err(unavailable)?;
         tracing::info!(cluster_file = path, "the store is a FoundationDB cluster");
         Ok(Arc::new(Self {
@@ -176,10 +177,7 @@ impl Shared {
     }
 
     /// A call's answer, or the engine's end.
-    async fn answer<T>(
-        &self,
-        call: impl Future<Output = FdbResult<T>>,
-    ) -> Result<T, EngineError> {
+    async fn answer<T>(&self, call: impl Future<Output = FdbResult<T>>) -> Result<T, EngineError> {
         tokio::select! {
             biased;
             answer = call => {

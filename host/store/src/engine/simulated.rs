@@ -34,7 +34,6 @@ use patchbay_ambient::SharedClock;
 pub use self::faults::{Faults, SimulatedStats};
 use self::state::{Mode, State};
 use self::transaction::SimulatedTransaction;
-use self::versions::MOST_STALE;
 use super::limits::RECENT;
 use super::{Engine, EngineError, Transaction};
 

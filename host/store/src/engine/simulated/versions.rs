@@ -4,9 +4,6 @@ use std::time::Duration;
 
 use crate::engine::{Versionstamp, limits};
 
-/// How far in the past a transaction may begin to read.
-pub(super) const MOST_STALE: Duration = Duration::from_millis(100);
-
 /// How far a crash moves the versions on, as a recovery of FoundationDB does.
 const RECOVERY: u64 = 100_000_000;
 
@@ -82,7 +79,7 @@ impl Versions {
 
     /// Before this one nobody reads any more.
     pub(super) fn forgotten(&self, now: Duration) -> u64 {
-        let oldest = limits::TRANSACTION_AGE + MOST_STALE + Duration::from_millis(1);
+        let oldest = limits::TRANSACTION_AGE + limits::RECENT + Duration::from_millis(1);
         now.checked_sub(oldest)
             .map_or(0, |then| self.by_clock(then).min(self.newest))
     }
