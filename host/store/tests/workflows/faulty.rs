@@ -29,6 +29,9 @@ use crate::world;
 const PATIENTS: u8 = 3;
 const CUSTOMERS: [&str; 2] = ["north", "south"];
 
+/// Whose, and its hash.
+type Patient = (CustomerId, [u8; 16]);
+
 /// One run: the store, and what its clients were told.
 struct Run {
     bench: Bench,
@@ -38,7 +41,7 @@ struct Run {
     /// Workflows by how often a worker was told that it had completed them.
     done: Mutex<BTreeMap<WorkflowId, u32>>,
     /// Whose messages were sent to each patient's customer, in order, again where they were sent again.
-    sent: Mutex<BTreeMap<(CustomerId, [u8; 16]), Vec<WorkflowId>>>,
+    sent: Mutex<BTreeMap<Patient, Vec<WorkflowId>>>,
 }
 
 #[test]
