@@ -231,6 +231,11 @@ impl Database {
         &self.clock
     }
 
+    /// Where randomness comes from.
+    pub(crate) fn entropy(&self) -> &SharedEntropy {
+        &self.entropy
+    }
+
     /// Runs an operation as one strictly serialisable transaction. When it returns `Ok`, what was
     /// written is durable. Conflicts are retried with full jitter, a bounded number of times.
     pub async fn run<O: Operation>(&self, operation: &O) -> Result<O::Output, StoreError> {

@@ -11,6 +11,10 @@ use uuid::Uuid;
 
 use crate::engine::KeyRange;
 
+pub mod parsed;
+pub mod stream;
+pub mod upkeep;
+
 /// The prefix of this installation's keys with the generation of their layout.
 const PREFIX: &[u8] = b"pb\x01";
 
@@ -67,6 +71,10 @@ pub enum Subspace {
     Wake,
     /// What expires in an hour.
     Expiry,
+    /// The epoch of versionstamps.
+    Epoch,
+    /// Rows in the order of their commits.
+    Stream,
 }
 
 impl Subspace {
@@ -94,6 +102,8 @@ impl Subspace {
             Self::PointerLocator => b"PL",
             Self::Wake => b"N",
             Self::Expiry => b"E",
+            Self::Epoch => b"EP",
+            Self::Stream => b"V",
         }
     }
 
