@@ -46,7 +46,10 @@ async fn nothing_is_found_in_the_middle_of_everything() {
         let report = checked(&bench, options).await;
         assert!(report.is_clean(), "{:#?}", report.findings);
         assert!(report.unsettled.is_empty());
-        assert_eq!(report.rows.values().sum::<u64>(), rows(&bench.db).await.len() as u64);
+        assert_eq!(
+            report.rows.values().sum::<u64>(),
+            rows(&bench.db).await.len() as u64
+        );
     }
     // Leases lost, deliveries overdue, idempotency keys expired: still nothing.
     bench.clock.advance(Duration::from_hours(30));
@@ -88,7 +91,11 @@ fn every_code_is_in_the_book() {
         let line = format!("| `{code}` |");
         let line = page.lines().find(|found| found.starts_with(&line));
         let line = line.unwrap_or_else(|| panic!("{code} is not in the book"));
-        let repaired = if code.class() == Class::Derived { "yes" } else { "no" };
+        let repaired = if code.class() == Class::Derived {
+            "yes"
+        } else {
+            "no"
+        };
         assert!(line.contains(&format!("| {repaired} |")), "{line}");
         assert!(line.contains(code.meaning()), "{line}");
     }
@@ -165,7 +172,11 @@ proptest! {
 async fn a_store_in_use_is_checked_and_mended() {
     let bench = Arc::new(busy().await);
     let counter = keys::counter(&"use".parse().unwrap(), Status::Completed);
-    write(&bench.db, vec![(counter, Some(41_i64.to_le_bytes().to_vec()))]).await;
+    write(
+        &bench.db,
+        vec![(counter, Some(41_i64.to_le_bytes().to_vec()))],
+    )
+    .await;
     let user = Arc::clone(&bench);
     let using = tokio::spawn(async move {
         for n in 0..250 {

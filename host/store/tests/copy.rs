@@ -16,7 +16,7 @@ use bytes::Bytes;
 use patchbay_ambient::{ManualClock, SeededEntropy};
 use patchbay_store::check::{CheckOptions, check};
 use patchbay_store::copy::{
-    Copied, CopyError, CopyOptions, Side, Standing, StampEpoch, copy, standing,
+    Copied, CopyError, CopyOptions, Side, StampEpoch, Standing, copy, standing,
 };
 use patchbay_store::engine::embedded::{EmbeddedEngine, EmbeddedOptions};
 use patchbay_store::engine::{
@@ -156,7 +156,10 @@ async fn the_copy_is_the_store() {
     let before = rows(&bench.db).await;
     let (second, third) = (empty(), empty());
     let first_copy = copied(&bench.db, &second).await.unwrap();
-    assert_eq!((first_copy.rows, first_copy.epoch), (before.len() as u64, 1));
+    assert_eq!(
+        (first_copy.rows, first_copy.epoch),
+        (before.len() as u64, 1)
+    );
     assert_eq!(rows(&bench.db).await, before, "the source stays as it was");
     let mut same = rows(&second).await;
     assert!(same.remove(&stream::epoch()).is_some());
@@ -189,7 +192,10 @@ async fn an_interrupted_copy_goes_on() {
                 assert!(left > 20, "there are pages");
                 break;
             };
-            assert!(matches!(error, CopyError::Store { side, .. } if side == broken), "{error}");
+            assert!(
+                matches!(error, CopyError::Store { side, .. } if side == broken),
+                "{error}"
+            );
             let again = copied(&bench.db, &target).await.unwrap();
             went_on += u64::from(again.resumed_after > 0);
             assert_eq!(again.rows, before.len() as u64);
@@ -208,7 +214,9 @@ async fn a_commit_of_which_nobody_knows_is_made_once() {
     let before = rows(&bench.db).await;
     for left in 0..60 {
         let target = empty();
-        copied(&bench.db, &breaking(&target, left, true)).await.unwrap();
+        copied(&bench.db, &breaking(&target, left, true))
+            .await
+            .unwrap();
         let mut same = rows(&target).await;
         assert_eq!(same.remove(&stream::epoch()), Some(vec![1, 1]));
         assert_eq!(same, before, "after {left} commits");
@@ -222,11 +230,16 @@ async fn what_is_not_its_own_is_refused() {
     assert_eq!(full, Err(CopyError::TargetNotEmpty));
 
     let target = empty();
-    copied(&bench.db, &breaking(&target, 9, false)).await.unwrap_err();
+    copied(&bench.db, &breaking(&target, 9, false))
+        .await
+        .unwrap_err();
     assert_eq!(standing(&target).await.unwrap(), Standing::Incomplete);
     assert_eq!(standing(&bench.db).await.unwrap(), Standing::Source);
     assert_eq!(copied(&other.db, &target).await, Err(CopyError::OtherCopy));
-    assert_eq!(copied(&target, &empty()).await, Err(CopyError::SourceIncomplete));
+    assert_eq!(
+        copied(&target, &empty()).await,
+        Err(CopyError::SourceIncomplete)
+    );
 
     // The source was used between the two halves.
     let (first, _) = rows(&bench.db).await.pop_first().unwrap();

@@ -134,7 +134,10 @@ pub(crate) async fn run(command: StoreCommand) -> Result<ExitCode, CommandError>
             target.engine().close().await;
             let copied = copied.map_err(|error| refused(&error))?;
             show(json, &copied, |copied| {
-                println!("{} rows, {} bytes copied and compared", copied.rows, copied.bytes);
+                println!(
+                    "{} rows, {} bytes copied and compared",
+                    copied.rows, copied.bytes
+                );
             })?;
             Ok(ExitCode::SUCCESS)
         }
@@ -176,7 +179,9 @@ fn people(report: &Report, repair: bool) {
         println!("mended {count} × {code}: {}", code.meaning());
     }
     for (customer, status) in &report.unsettled {
-        println!("the counter of {customer}, {status}, changes too fast; check again at a quieter time");
+        println!(
+            "the counter of {customer}, {status}, changes too fast; check again at a quieter time"
+        );
     }
     if report.is_clean() {
         println!("{rows} rows agree");

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::look::of;
 use super::report::{Code, Finding};
-use super::{CheckError, Check};
+use super::{Check, CheckError};
 use crate::codec::Record;
 use crate::database::{Operation, StoreError, Tx};
 use crate::engine::{KeyRange, RangeOptions, Read};
@@ -119,7 +119,8 @@ impl Check<'_> {
                 }
                 before.add(&page);
             };
-            let mut after = Tally::new(KeyRange::new(list.begin.clone(), before.rest.begin.clone()));
+            let mut after =
+                Tally::new(KeyRange::new(list.begin.clone(), before.rest.begin.clone()));
             while !after.rest.is_empty() {
                 let tally = CountPage {
                     rest: &after.rest,

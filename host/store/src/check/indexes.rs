@@ -12,10 +12,7 @@ use crate::keys::parsed::Key;
 use crate::records::Holder;
 
 /// `CS`.
-pub(super) async fn customer_status(
-    look: &mut Look<'_, '_>,
-    key: &Key,
-) -> Result<(), StoreError> {
+pub(super) async fn customer_status(look: &mut Look<'_, '_>, key: &Key) -> Result<(), StoreError> {
     let Key::CustomerStatus {
         customer,
         status,

@@ -109,11 +109,7 @@ impl<'l, 't> Look<'l, 't> {
     }
 
     /// Reports that the owner of a row is not there.
-    pub(super) async fn belongs_to(
-        &mut self,
-        id: WorkflowId,
-        key: &Key,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn belongs_to(&mut self, id: WorkflowId, key: &Key) -> Result<(), StoreError> {
         if matches!(self.workflow(id).await?, Slot::Missing) {
             self.found(Code::WorkflowMissing, of(key).and("workflow", id));
         }
@@ -196,13 +192,9 @@ pub(super) fn of(key: &Key) -> Ids {
         Key::Deadline {
             status, workflow, ..
         } => ids.and("status", status).and("workflow", workflow),
-        Key::Counter { customer, status } => {
-            ids.and("customer", customer).and("status", status)
-        }
+        Key::Counter { customer, status } => ids.and("customer", customer).and("status", status),
         Key::Outbox(event) | Key::Message { event, .. } => ids.and("event", event),
-        Key::WorkflowEvent { workflow, event } => {
-            ids.and("workflow", workflow).and("event", event)
-        }
+        Key::WorkflowEvent { workflow, event } => ids.and("workflow", workflow).and("event", event),
         Key::Attempt { event, number } => ids.and("event", event).and("attempt", number),
         Key::PatientEvent {
             customer,
@@ -211,7 +203,9 @@ pub(super) fn of(key: &Key) -> Ids {
         } => patient_ids(ids, customer, patient).and("number", number),
         Key::Item {
             kind, customer, id, ..
-        } => queue_ids(ids, *kind).and("customer", customer).and("id", id),
+        } => queue_ids(ids, *kind)
+            .and("customer", customer)
+            .and("id", id),
         Key::ItemLocator { kind, id } => queue_ids(ids, *kind).and("id", id),
         Key::Pointer { kind, customer, .. } | Key::PointerLocator { kind, customer } => {
             queue_ids(ids, *kind).and("customer", customer)

@@ -44,10 +44,7 @@ pub(super) async fn mapping(
         }
     }
     let listed = keys::linked_to(&mapping.internal, customer, patient);
-    if linked
-        && !look.exists(&listed).await?
-        && look.found(Code::LinkedIndexMissing, ids.clone())
-    {
+    if linked && !look.exists(&listed).await? && look.found(Code::LinkedIndexMissing, ids.clone()) {
         look.tx.set(&listed, b"");
     }
     let pair = keys::decision(customer, patient, &mapping.internal);

@@ -18,6 +18,8 @@ mod queue;
 mod report;
 mod workflows;
 
+use std::fmt::Write as _;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
@@ -285,7 +287,11 @@ async fn examine(
 ) -> Result<(), StoreError> {
     let Some(key) = Key::parse(bytes) else {
         let ids = Ids::default().and("in", parsed::subspace_of(bytes).unwrap_or("?"));
-        let start: String = bytes.iter().take(24).map(|b| format!("{b:02x}")).collect();
+        let mut start = String::new();
+        for byte in bytes.iter().take(24) {
+            // Writing into a text cannot fail.
+            let _ = write!(start, "{byte:02x}");
+        }
         look.found(
             Code::KeyUnknown,
             ids.and("begins", start).and("bytes", bytes.len()),

@@ -28,10 +28,7 @@ pub(super) const fn is_pending(event: &OutboxEvent) -> bool {
 }
 
 /// Whether the patient's former event is done with.
-pub(super) async fn turn(
-    look: &mut Look<'_, '_>,
-    event: &OutboxEvent,
-) -> Result<Turn, StoreError> {
+pub(super) async fn turn(look: &mut Look<'_, '_>, event: &OutboxEvent) -> Result<Turn, StoreError> {
     let Some(former) = event.number.checked_sub(1) else {
         return Ok(Turn::Now);
     };
@@ -85,11 +82,7 @@ pub(super) async fn event(
 }
 
 /// An event that is pending has its place; one that is done with has it while it is the last.
-async fn place(
-    look: &mut Look<'_, '_>,
-    event: &OutboxEvent,
-    ids: &Ids,
-) -> Result<(), StoreError> {
+async fn place(look: &mut Look<'_, '_>, event: &OutboxEvent, ids: &Ids) -> Result<(), StoreError> {
     let ids = ids
         .clone()
         .and("patient", event.patient)
@@ -146,11 +139,7 @@ async fn attempts(
     Ok(())
 }
 
-async fn item(
-    look: &mut Look<'_, '_>,
-    event: &OutboxEvent,
-    ids: Ids,
-) -> Result<(), StoreError> {
+async fn item(look: &mut Look<'_, '_>, event: &OutboxEvent, ids: Ids) -> Result<(), StoreError> {
     let (kind, id) = (QueueKind::Delivery, event.id.as_uuid());
     if !matches!(turn(look, event).await?, Turn::Now)
         || look.exists(&keys::item_locator(kind, id)).await?

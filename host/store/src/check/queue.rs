@@ -92,11 +92,7 @@ pub(super) async fn item(
 }
 
 /// Whether the item is the one that its locator means.
-async fn located(
-    look: &mut Look<'_, '_>,
-    place: Place<'_>,
-    ids: &Ids,
-) -> Result<bool, StoreError> {
+async fn located(look: &mut Look<'_, '_>, place: Place<'_>, ids: &Ids) -> Result<bool, StoreError> {
     let key = keys::item_locator(place.kind, place.id);
     if let Slot::There(ItemLocator { customer, vests }) = look.record(&key).await? {
         if (&customer, vests) == (place.customer, place.vests) {
@@ -159,9 +155,7 @@ async fn delivery(
         Slot::Missing => None,
         Slot::There(event) => Some(event),
     };
-    let due = match event.filter(|event| {
-        event.customer == *place.customer && is_pending(event)
-    }) {
+    let due = match event.filter(|event| event.customer == *place.customer && is_pending(event)) {
         Some(event) => match turn(look, &event).await? {
             Turn::Now => Some(event),
             Turn::Later => None,

@@ -2,9 +2,7 @@
 //! patient, candidates, queue item, event.
 
 use patchbay_workflow::transition::TABLE;
-use patchbay_workflow::{
-    Outcome, Settled, State, Status, TimelineEntry, Workflow, WorkflowId,
-};
+use patchbay_workflow::{Outcome, Settled, State, Status, TimelineEntry, Workflow, WorkflowId};
 
 use super::look::{Look, Slot, of};
 use super::queue::needs_work;
@@ -185,11 +183,7 @@ fn step(walked: &mut Walked, (key, value): &Row, entries: u32) -> Option<Code> {
     None
 }
 
-async fn hold(
-    look: &mut Look<'_, '_>,
-    workflow: &Workflow,
-    ids: &Ids,
-) -> Result<(), StoreError> {
+async fn hold(look: &mut Look<'_, '_>, workflow: &Workflow, ids: &Ids) -> Result<(), StoreError> {
     if !workflow.status().is_in_flight() {
         return Ok(());
     }
@@ -230,11 +224,7 @@ async fn candidates(
     Ok(())
 }
 
-async fn item(
-    look: &mut Look<'_, '_>,
-    workflow: &Workflow,
-    ids: &Ids,
-) -> Result<(), StoreError> {
+async fn item(look: &mut Look<'_, '_>, workflow: &Workflow, ids: &Ids) -> Result<(), StoreError> {
     if !needs_work(workflow.status()) {
         return Ok(());
     }

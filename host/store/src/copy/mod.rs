@@ -9,25 +9,26 @@
 //! leased in the source stays leased in the target until it vests, as after a crash.
 //!
 //! Versionstamps of two engines do not compare, so the target begins a new *epoch* of them
-//! ([`keys::stream`]).
+//! ([`crate::keys::stream`]).
 //!
 //! Owns the copying and its notes. It knows keys as bytes alone.
 
+mod notes;
 pub(crate) mod page;
 
 use std::fmt;
 
-use async_trait::async_trait;
-use patchbay_workflow::Timestamp;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
+use self::notes::{
+    CopiedFrom, CopiedTo, CurrentEpoch, Finish, FirstNote, NoteSource, Notes, ReadRange, WritePage,
+};
 use self::page::{PageSize, Pages};
 use crate::check::Progress;
 use crate::codec::Record;
-use crate::database::{Database, Operation, StoreError, Tx};
-use crate::engine::{KeyRange, RangeOptions, Read, Row};
-use crate::keys::{parsed, stream, upkeep};
+use crate::database::{Database, StoreError, Tx};
+use crate::engine::{KeyRange, Read, Row};
+use crate::keys::{parsed, stream};
 
 /// `EP`: what stands before the versionstamps written now. None is the first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -128,32 +129,6 @@ pub struct Copied {
     pub resumed_after: u64,
     /// The target's epoch of versionstamps.
     pub epoch: u64,
-}
-
-/// In the source: the copy that it was last the source of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct CopiedFrom {
-    copy: Uuid,
-    began_at: Timestamp,
-    done: bool,
-}
-
-impl Record for CopiedFrom {
-    const NAME: &'static str = "note of a copy";
-}
-
-/// In the target: how far the copy is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct CopiedTo {
-    copy: Uuid,
-    /// Every row before this key is there.
-    next: Vec<u8>,
-    rows: u64,
-    bytes: u64,
-}
-
-impl Record for CopiedTo {
-    const NAME: &'static str = "note of a copy";
 }
 
 /// What a store is to a copy.
@@ -323,140 +298,5 @@ fn differ(expected: &[Row], found: &[Row]) -> CopyError {
     let subspace = row.and_then(|(key, _)| parsed::subspace_of(key));
     CopyError::Differ {
         subspace: subspace.unwrap_or("?").to_owned(),
-    }
-}
-
-struct FoundNotes {
-    from: Option<CopiedFrom>,
-    to: Option<CopiedTo>,
-    is_filled: bool,
-}
-
-/// Reads the notes of a store, and whether anything else is in it.
-struct Notes;
-
-#[async_trait]
-impl Operation for Notes {
-    type Output = FoundNotes;
-
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<FoundNotes, StoreError> {
-        let read = Read::Serializable;
-        let first = tx.first(&parsed::everything(), read).await?;
-        Ok(FoundNotes {
-            from: tx.record(&upkeep::copied_from(), read).await?,
-            to: tx.record(&upkeep::copied_to(), read).await?,
-            is_filled: first.is_some(),
-        })
-    }
-}
-
-struct NoteSource(CopiedFrom);
-
-#[async_trait]
-impl Operation for NoteSource {
-    type Output = ();
-
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        tx.put(&upkeep::copied_from(), &self.0)
-    }
-}
-
-/// Notes a copy in a target that is still empty.
-struct FirstNote<'a>(&'a CopiedTo);
-
-#[async_trait]
-impl Operation for FirstNote<'_> {
-    type Output = bool;
-
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
-        let FoundNotes { to, is_filled, .. } = Notes.run(tx).await?;
-        // It may be there already after a commit whose end was not known.
-        if is_filled || to.is_some_and(|to| to != *self.0) {
-            return Ok(false);
-        }
-        tx.put(&upkeep::copied_to(), self.0)?;
-        Ok(true)
-    }
-}
-
-/// Writes a page and notes it, once.
-struct WritePage<'a> {
-    before: &'a CopiedTo,
-    after: &'a CopiedTo,
-    rows: &'a [Row],
-}
-
-#[async_trait]
-impl Operation for WritePage<'_> {
-    /// Whether this copy is the one that writes.
-    type Output = bool;
-
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
-        let key = upkeep::copied_to();
-        let found = tx.record::<CopiedTo>(&key, Read::Serializable).await?;
-        if found.as_ref() == Some(self.after) {
-            return Ok(true);
-        }
-        if found.as_ref() != Some(self.before) {
-            return Ok(false);
-        }
-        for (key, value) in self.rows {
-            tx.set(key, value);
-        }
-        tx.put(&key, self.after)?;
-        Ok(true)
-    }
-}
-
-/// Begins the new epoch and takes the note away: from here on the target is a store of its own.
-struct Finish<'a> {
-    at: &'a CopiedTo,
-    epoch: StampEpoch,
-}
-
-#[async_trait]
-impl Operation for Finish<'_> {
-    type Output = bool;
-
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
-        let key = upkeep::copied_to();
-        let found = tx.record::<CopiedTo>(&key, Read::Serializable).await?;
-        if found.as_ref() != Some(self.at) {
-            let done = tx.maybe_committed() && found.is_none();
-            return Ok(done);
-        }
-        tx.put(&stream::epoch(), &self.epoch)?;
-        tx.clear(&key);
-        Ok(true)
-    }
-}
-
-struct CurrentEpoch;
-
-#[async_trait]
-impl Operation for CurrentEpoch {
-    type Output = StampEpoch;
-
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<StampEpoch, StoreError> {
-        StampEpoch::current(tx).await
-    }
-}
-
-struct ReadRange {
-    range: KeyRange,
-    limit: usize,
-}
-
-#[async_trait]
-impl Operation for ReadRange {
-    type Output = Vec<Row>;
-
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Row>, StoreError> {
-        let options = RangeOptions {
-            limit: self.limit,
-            reverse: false,
-            read: Read::Snapshot,
-        };
-        tx.get_range(&self.range, options).await
     }
 }

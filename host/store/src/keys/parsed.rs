@@ -315,7 +315,7 @@ impl Key {
                 }
             }
             "EP" => {
-                let (): () = S::Epoch.parse(key)?;
+                S::Epoch.parse::<()>(key)?;
                 Self::Epoch
             }
             _ => {

@@ -363,7 +363,11 @@ fn of_patients(code: Code, rows: &Rows) -> Writes {
             vec![put(mapped, &mapping)]
         }
         Code::LinkedIndexMissing => {
-            vec![gone(keys::linked_to(&mapping.internal, &customer, &patient))]
+            vec![gone(keys::linked_to(
+                &mapping.internal,
+                &customer,
+                &patient,
+            ))]
         }
         Code::LinkedIndexStale => {
             vec![set(keys::linked_to(&OTHER, &customer, &patient), b"")]
@@ -394,9 +398,10 @@ fn of_patients(code: Code, rows: &Rows) -> Writes {
 }
 
 fn of_events(code: Code, rows: &Rows) -> Writes {
-    let retried = event(rows, |event| {
-        matches!(event.state, EventState::Pending { attempts } if attempts > 0)
-    });
+    let retried = event(
+        rows,
+        |event| matches!(event.state, EventState::Pending { attempts } if attempts > 0),
+    );
     let attempts = match retried.state {
         EventState::Pending { attempts } => attempts,
         _ => unreachable!(),
@@ -425,8 +430,10 @@ fn of_events(code: Code, rows: &Rows) -> Writes {
         }
         Code::MessageMissing => {
             let of = retried.id;
-            let (found, _) =
-                key(rows, |key| matches!(key, Key::Message { event, .. } if *event == of));
+            let (found, _) = key(
+                rows,
+                |key| matches!(key, Key::Message { event, .. } if *event == of),
+            );
             vec![gone(found.bytes())]
         }
         Code::TellingWithoutEvent => {
