@@ -1,6 +1,7 @@
-//! The commands that are clients of the admin API, one file each.
+//! The commands, one file each. All but `store` are clients of the admin API.
 
 pub(crate) mod backend;
 pub(crate) mod customer;
 pub(crate) mod plugin;
+pub(crate) mod store;
 pub(crate) mod workflow;

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{backend, customer, plugin, workflow};
+use crate::commands::{backend, customer, plugin, store as store_command, workflow};
 
 /// Links a customer's patients to an internal system's records.
 #[derive(Debug, Parser)]
@@ -40,6 +40,9 @@ enum Command {
     /// Workflows: list, show, retry.
     #[command(subcommand)]
     Workflow(workflow::WorkflowCommand),
+    /// Stores: check, copy.
+    #[command(subcommand)]
+    Store(store_command::StoreCommand),
     /// The demonstration's internal system.
     #[command(hide = true)]
     DemoBackend(patchbay_demo::BackendArgs),
@@ -95,6 +98,10 @@ async fn run(command: Command) -> ExitCode {
         Command::Plugin(command) => plugin::run(command).await,
         Command::Backend(command) => backend::run(command).await,
         Command::Workflow(command) => workflow::run(command).await,
+        Command::Store(command) => match store_command::run(command).await {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -188,6 +188,10 @@ impl Operation for Complete<'_> {
             return Ok(Completed::Changed);
         }
 
+        // Once it is settled nobody chooses any more.
+        if stored.workflow.status() == Status::Ambiguous {
+            codec::clear_chunks(tx, &keys::candidates(self.workflow));
+        }
         let command = match &self.verdict {
             Verdict::Link(mapping) => {
                 if let Some(other) = self.contradiction(tx, &customer, &patient).await? {

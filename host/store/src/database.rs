@@ -279,6 +279,11 @@ impl Database {
         Ok(claimed)
     }
 
+    /// Where randomness comes from.
+    pub(crate) fn entropy(&self) -> &SharedEntropy {
+        &self.entropy
+    }
+
     /// Runs an operation as one strictly serialisable transaction. When it returns `Ok`, what was
     /// written is durable. What another attempt may mend is tried again with full jitter, a bounded number
     /// of times.

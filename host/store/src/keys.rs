@@ -11,6 +11,10 @@ use uuid::Uuid;
 
 use crate::engine::KeyRange;
 
+pub mod parsed;
+pub mod stream;
+pub mod upkeep;
+
 /// The prefix of this installation's keys with the generation of their layout.
 const PREFIX: &[u8] = b"pb\x01";
 
@@ -71,6 +75,10 @@ pub enum Subspace {
     Job,
     /// Whose store this is.
     Installation,
+    /// The epoch of versionstamps.
+    Epoch,
+    /// Rows in the order of their commits.
+    Stream,
 }
 
 impl Subspace {
@@ -100,6 +108,8 @@ impl Subspace {
             Self::Expiry => b"E",
             Self::Job => b"L",
             Self::Installation => b"IN",
+            Self::Epoch => b"EP",
+            Self::Stream => b"V",
         }
     }
 

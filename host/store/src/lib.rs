@@ -9,8 +9,10 @@
 #![deny(missing_docs)]
 
 pub mod accept;
+pub mod check;
 pub mod codec;
 pub mod complete;
+pub mod copy;
 pub mod database;
 pub mod deliver;
 pub mod engine;

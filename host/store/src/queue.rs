@@ -62,7 +62,7 @@ pub async fn put(
 }
 
 /// Sees to it that the zone's pointer is at or before `vests`.
-async fn lower_pointer(
+pub(crate) async fn lower_pointer(
     tx: &mut Tx<'_>,
     kind: QueueKind,
     customer: &CustomerId,

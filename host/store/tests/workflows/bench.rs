@@ -12,7 +12,7 @@ use patchbay_store::complete::{
 use patchbay_store::deliver::{RecordAttempt, Told};
 use patchbay_store::engine::SharedEngine;
 use patchbay_store::engine::embedded::{EmbeddedEngine, EmbeddedOptions};
-use patchbay_store::inspect::AnyWorkflow;
+use patchbay_store::inspect::{AnyWorkflow, List};
 use patchbay_store::keys::QueueKind;
 use patchbay_store::lease::{Batch, LeaseBatch};
 use patchbay_store::queue::Lease;
@@ -176,6 +176,28 @@ impl Bench {
             cause: Cause::new(self.now(), Actor::Worker, "test"),
         };
         self.run(&operation).await
+    }
+
+    /// Settles the customer's workflow whose choice was awaited last, as the reconciler does.
+    pub(crate) async fn choice_expired(&self, customer: &str) {
+        let list = List {
+            customer: &customer.parse().unwrap(),
+            status: Status::Ambiguous,
+            before: None,
+            limit: 1,
+        };
+        let found = self.db.run(&list).await.unwrap().remove(0);
+        let operation = Complete {
+            workflow: found.id,
+            by: Err(Status::Ambiguous),
+            verdict: Verdict::NoResults,
+            event: None,
+            candidates: &[],
+            ground: self.ground(&found).await,
+            cause: Cause::new(self.now(), Actor::Reconciler, "choice-expired"),
+        };
+        let completed = self.db.run(&operation).await.unwrap();
+        assert!(matches!(completed, Completed::Done(..)));
     }
 
     pub(crate) fn link(&self, internal: u8) -> Verdict {

@@ -1,0 +1,238 @@
+//! Events: their place in the patient's order, their message, their attempts, their queue item.
+
+use patchbay_workflow::{CustomerId, EventId, KeyedHash, WorkflowId};
+
+use super::look::{Look, Slot, of};
+use super::report::{Code, Ids};
+use crate::codec;
+use crate::complete::delivery_item;
+use crate::database::StoreError;
+use crate::engine::KeyRange;
+use crate::keys::parsed::Key;
+use crate::keys::{self, QueueKind};
+use crate::records::{EventState, OutboxEvent, PatientEvent};
+
+/// More attempts than any schedule makes.
+const MOST_ATTEMPTS: usize = 10_000;
+
+/// Whether an event may be delivered yet.
+pub(super) enum Turn {
+    Now,
+    Later,
+    /// The former one's place cannot be read.
+    Unknown,
+}
+
+pub(super) const fn is_pending(event: &OutboxEvent) -> bool {
+    matches!(event.state, EventState::Pending { .. })
+}
+
+/// Whether the patient's former event is done with.
+pub(super) async fn turn(look: &mut Look<'_, '_>, event: &OutboxEvent) -> Result<Turn, StoreError> {
+    let Some(former) = event.number.checked_sub(1) else {
+        return Ok(Turn::Now);
+    };
+    let key = keys::patient_event(&event.customer, &event.patient, former);
+    Ok(match look.record::<PatientEvent>(&key).await? {
+        Slot::Missing => Turn::Now,
+        Slot::Broken => Turn::Unknown,
+        Slot::There(PatientEvent { done: false, .. }) => Turn::Later,
+        // The place may be wrong: the event itself knows.
+        Slot::There(PatientEvent { event, .. }) => match look.event(event).await? {
+            Slot::There(former) if is_pending(&former) => Turn::Later,
+            Slot::Broken => Turn::Unknown,
+            Slot::There(_) | Slot::Missing => Turn::Now,
+        },
+    })
+}
+
+/// `O`.
+pub(super) async fn event(
+    look: &mut Look<'_, '_>,
+    id: EventId,
+    value: &[u8],
+) -> Result<(), StoreError> {
+    let key = Key::Outbox(id);
+    let Ok(event) = codec::decode::<OutboxEvent>(value) else {
+        look.found(Code::RecordUnreadable, of(&key));
+        return Ok(());
+    };
+    if event.id != id {
+        look.found(Code::RecordMisplaced, of(&key));
+        return Ok(());
+    }
+    let ids = of(&key)
+        .and("customer", &event.customer)
+        .and("workflow", event.workflow);
+    look.belongs_to(event.workflow, &key).await?;
+    let listed = keys::workflow_event(event.workflow, id);
+    if !look.exists(&listed).await? && look.found(Code::WorkflowEventMissing, ids.clone()) {
+        look.tx.set(&listed, b"");
+    }
+    place(look, &event, &ids).await?;
+    attempts(look, &event, &ids).await?;
+    if is_pending(&event) {
+        let message = KeyRange::prefix(&keys::message(id));
+        if look.first(&message).await?.is_none() {
+            look.found(Code::MessageMissing, ids.clone());
+        }
+        item(look, &event, ids).await?;
+    }
+    Ok(())
+}
+
+/// An event that is pending has its place; one that is done with has it while it is the last.
+async fn place(look: &mut Look<'_, '_>, event: &OutboxEvent, ids: &Ids) -> Result<(), StoreError> {
+    let ids = ids
+        .clone()
+        .and("patient", event.patient)
+        .and("number", event.number);
+    let key = keys::patient_event(&event.customer, &event.patient, event.number);
+    match look.record::<PatientEvent>(&key).await? {
+        Slot::There(place) if place.event != event.id => {
+            look.found(Code::EventNumberTaken, ids);
+            return Ok(());
+        }
+        Slot::There(_) | Slot::Broken => return Ok(()),
+        Slot::Missing => {}
+    }
+    let done = !is_pending(event);
+    if done {
+        let all = keys::patient_events(&event.customer, &event.patient);
+        let last = look.last(&all).await?;
+        let last = last.and_then(|(key, _)| keys::parse_patient_event(&key));
+        if last.is_some_and(|last| last > event.number) {
+            return Ok(());
+        }
+    }
+    if look.found(Code::PatientEventMissing, ids) {
+        let event = event.id;
+        look.tx.put(&key, &PatientEvent { event, done })?;
+    }
+    Ok(())
+}
+
+async fn attempts(
+    look: &mut Look<'_, '_>,
+    event: &OutboxEvent,
+    ids: &Ids,
+) -> Result<(), StoreError> {
+    let rows = look.rows(&keys::attempts(event.id), MOST_ATTEMPTS).await?;
+    let mut kept = 0_u32;
+    let mut gap = false;
+    for (key, _) in &rows {
+        if let Some(Key::Attempt { number, .. }) = Key::parse(key) {
+            gap |= number != kept + 1;
+            kept = number;
+        }
+    }
+    let counted = match event.state {
+        EventState::Pending { attempts } => Some(attempts),
+        _ => None,
+    };
+    if gap || counted.is_some_and(|counted| kept < counted) {
+        look.found(Code::AttemptMissing, ids.clone());
+    }
+    if counted.is_some_and(|counted| kept > counted) {
+        look.found(Code::AttemptSurplus, ids.clone());
+    }
+    Ok(())
+}
+
+async fn item(look: &mut Look<'_, '_>, event: &OutboxEvent, ids: Ids) -> Result<(), StoreError> {
+    let (kind, id) = (QueueKind::Delivery, event.id.as_uuid());
+    if !matches!(turn(look, event).await?, Turn::Now)
+        || look.exists(&keys::item_locator(kind, id)).await?
+    {
+        return Ok(());
+    }
+    let Slot::There(stored) = look.workflow(event.workflow).await? else {
+        return Ok(());
+    };
+    // Before all places are right it may be another's turn.
+    if look.found_before(Code::DeliveryItemMissing, ids) {
+        let item = delivery_item(&stored.workflow, look.now);
+        look.enqueue(kind, &event.customer, id, &item).await?;
+    }
+    Ok(())
+}
+
+/// `OW`.
+pub(super) async fn workflow_event(
+    look: &mut Look<'_, '_>,
+    workflow: WorkflowId,
+    event: EventId,
+) -> Result<(), StoreError> {
+    let key = Key::WorkflowEvent { workflow, event };
+    match look.event(event).await? {
+        Slot::Broken => {}
+        Slot::Missing => {
+            look.found(Code::EventMissing, of(&key));
+        }
+        Slot::There(event) => {
+            if event.workflow != workflow && look.found(Code::WorkflowEventStale, of(&key)) {
+                look.tx.clear(&key.bytes());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `U`.
+pub(super) async fn patient_event(
+    look: &mut Look<'_, '_>,
+    customer: &CustomerId,
+    patient: &KeyedHash,
+    number: u64,
+    value: &[u8],
+) -> Result<(), StoreError> {
+    let key = Key::PatientEvent {
+        customer: customer.clone(),
+        patient: *patient,
+        number,
+    };
+    let Ok(place) = codec::decode::<PatientEvent>(value) else {
+        if look.found(Code::IndexUnreadable, of(&key)) {
+            look.tx.clear(&key.bytes());
+        }
+        return Ok(());
+    };
+    let event = match look.event(place.event).await? {
+        Slot::Broken => return Ok(()),
+        Slot::Missing => {
+            look.found(Code::EventMissing, of(&key).and("event", place.event));
+            return Ok(());
+        }
+        Slot::There(event) => event,
+    };
+    let ids = of(&key).and("event", event.id);
+    if (&event.customer, &event.patient, event.number) != (customer, patient, number) {
+        look.found(Code::EventNumberTaken, ids);
+        return Ok(());
+    }
+    let done = !is_pending(&event);
+    if done != place.done {
+        if look.found(Code::PatientEventDiffers, ids) {
+            let event = event.id;
+            look.tx.put(&key.bytes(), &PatientEvent { event, done })?;
+        }
+        return Ok(());
+    }
+    let next = keys::patient_event(customer, patient, number + 1);
+    if done && look.exists(&next).await? && look.found(Code::PatientEventLeft, ids) {
+        look.tx.clear(&key.bytes());
+    }
+    Ok(())
+}
+
+/// `A`, and the message's chunks.
+pub(super) async fn of_event(
+    look: &mut Look<'_, '_>,
+    event: EventId,
+    key: &Key,
+) -> Result<(), StoreError> {
+    if matches!(look.event(event).await?, Slot::Missing) {
+        look.found(Code::EventMissing, of(key));
+    }
+    Ok(())
+}
