@@ -31,7 +31,7 @@ use proptest::prelude::*;
 use crate::busy::{busy, rows, write};
 
 const PAGES: CopyOptions = CopyOptions {
-    page_rows: 40,
+    page_rows: 12,
     page_bytes: 3_000,
 };
 

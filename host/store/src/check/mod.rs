@@ -103,7 +103,10 @@ pub async fn check(
     }
     loop {
         check.walk().await?;
-        let waits = options.repair && check.report.found.contains_key(&Code::DeliveryItemMissing);
+        let waits = options.repair
+            && [Code::WorkItemMissing, Code::DeliveryItemMissing]
+                .iter()
+                .any(|code| check.report.found.contains_key(code));
         let goes_on = check.mended > 0 || (waits && check.report.walks == 1);
         if !goes_on || check.report.walks >= MOST_WALKS {
             break;

@@ -238,7 +238,8 @@ async fn item(look: &mut Look<'_, '_>, workflow: &Workflow, ids: &Ids) -> Result
         Slot::Broken => true,
         Slot::Missing => false,
     };
-    if !queued && look.found(Code::WorkItemMissing, ids.clone()) {
+    // It may be there without its locator, which is mended where it stands.
+    if !queued && look.found_before(Code::WorkItemMissing, ids.clone()) {
         let item = work_item(workflow, look.now);
         look.enqueue(kind, &workflow.customer, id, &item).await?;
     }
