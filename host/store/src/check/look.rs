@@ -211,7 +211,7 @@ pub(super) fn of(key: &Key) -> Ids {
             queue_ids(ids, *kind).and("customer", customer)
         }
         Key::Wake { kind, shard } => queue_ids(ids, *kind).and("shard", shard),
-        Key::Epoch => ids,
+        Key::Job(_) | Key::Installation | Key::Epoch => ids,
         Key::Stream { bucket, epoch, .. } => ids.and("bucket", bucket).and("epoch", epoch),
     }
 }
