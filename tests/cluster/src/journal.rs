@@ -155,7 +155,7 @@ impl Journal {
             let mut record = self.0.record.lock();
             record.longest_gap = record
                 .longest_gap
-                .max(at - record.last_acknowledged.min(at));
+                .max(at.saturating_sub(record.last_acknowledged));
             record.last_acknowledged = at;
             if !record.told_of.contains(&workflow) {
                 record.waiting.insert((at, workflow));

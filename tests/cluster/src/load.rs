@@ -132,7 +132,7 @@ impl Sender {
                 let other = format!("{key}-twin");
                 let (one, two) =
                     tokio::join!(self.link(number, &key, due), self.link(number, &other, due));
-                self.compare_twins(number, one, two);
+                self.compare_twins(number, one.as_ref(), two.as_ref());
             }
         }
     }
@@ -204,9 +204,9 @@ impl Sender {
     }
 
     /// One is accepted; the other is told by which workflow, or accepted after that one has ended.
-    fn compare_twins(&self, number: usize, one: Option<Answer>, two: Option<Answer>) {
+    fn compare_twins(&self, number: usize, one: Option<&Answer>, two: Option<&Answer>) {
         self.journal.count("twins");
-        let fits = match (&one, &two) {
+        let fits = match (one, two) {
             (
                 Some(Answer::Accepted { workflow, .. }),
                 Some(Answer::Conflict { workflow: named }),

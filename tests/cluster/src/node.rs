@@ -13,7 +13,7 @@ use patchbay_test_servers::{Leash, free_address, look_for};
 /// How long a process may take until it is ready.
 const READY_LIMIT: Duration = Duration::from_mins(2);
 /// How long one may take to stop in good order: it waits up to 20 s for the work under way.
-const STOP_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_mins(1);
 /// How much of a log is shown when its process has died.
 const TAIL: usize = 3_000;
 

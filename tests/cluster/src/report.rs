@@ -101,11 +101,9 @@ pub(crate) struct PhaseRow {
 
 /// The smallest value that so much of all lies at or below.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let place = (sorted.len() as f64 * share).ceil() as usize;
-    sorted
-        .get(place.saturating_sub(1))
-        .copied()
-        .unwrap_or_default()
+    let below = |place: usize| (place + 1) as f64 >= sorted.len() as f64 * share;
+    let place = (0..sorted.len()).position(below);
+    place.map_or(0.0, |place| sorted[place])
 }
 
 fn sorted(mut values: Vec<f64>) -> Vec<f64> {
@@ -173,8 +171,10 @@ impl Report {
                 self.faults.push(FaultRow {
                     fault,
                     times: windows().count(),
-                    ready: spread(windows().map(|each| each.ready - each.began)),
-                    caught_up: spread(windows().map(|each| each.caught_up - each.began)),
+                    ready: spread(windows().map(|each| each.ready.saturating_sub(each.began))),
+                    caught_up: spread(
+                        windows().map(|each| each.caught_up.saturating_sub(each.began)),
+                    ),
                     gap: spread(windows().map(|each| each.gap)),
                 });
             }

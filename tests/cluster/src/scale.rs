@@ -108,7 +108,7 @@ async fn measure(
     let journal = &sender.journal;
     let before = journal.now();
     enqueue(sender, numbers, backlog).await;
-    let acknowledging = journal.now() - before;
+    let acknowledging = journal.now().saturating_sub(before);
     let (token, chosen) = (layout.token.clone(), &mut layout.workers[..workers]);
     let told_before = journal.with(|record| record.told.len());
     for worker in chosen.iter_mut() {
@@ -139,7 +139,8 @@ async fn measure(
     told.sort_unstable();
     // Without the first and the last tenth: workers begin and end apart from each other.
     let (first, last) = (told.len() / 10, told.len() * 9 / 10);
-    let seconds = (told[last.min(told.len() - 1)] - told[first]).as_secs_f64();
+    let (first_at, last_at) = (told[first], told[last.min(told.len() - 1)]);
+    let seconds = last_at.saturating_sub(first_at).as_secs_f64();
     Ok(ScaleRow {
         workers,
         workflows: backlog,
