@@ -15,6 +15,7 @@ mod ports;
 pub mod postgres;
 mod process;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 pub use leash::Leash;
@@ -53,6 +54,12 @@ impl Program {
             )
         })
     }
+}
+
+/// Says why a test is passed over.
+pub fn pass_over(why: &str) {
+    // Not by a macro: what those print is shown of failed tests only.
+    let _ = writeln!(std::io::stderr(), "passed over: {why}");
 }
 
 /// The line that says which of these programs is not there.

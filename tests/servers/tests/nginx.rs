@@ -10,7 +10,7 @@ use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use parking_lot::Mutex;
 use patchbay_test_servers::nginx::{DOCUMENTED, Nginx, SERVER};
-use patchbay_test_servers::{free_address, missing};
+use patchbay_test_servers::{free_address, missing, pass_over};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
@@ -76,7 +76,7 @@ async fn link(nginx: &Nginx, key: usize, size: usize) -> reqwest::Response {
 fn cannot_run() -> bool {
     let missing = missing(&[SERVER]);
     if let Some(line) = &missing {
-        eprintln!("passed over: {line}");
+        pass_over(line);
     }
     missing.is_some()
 }
