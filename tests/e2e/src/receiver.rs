@@ -89,6 +89,13 @@ impl Receiver {
         self.0.received.borrow().clone()
     }
 
+    /// Waits until more than `seen` have come; gives those.
+    pub async fn beyond(&self, seen: usize) -> Vec<Webhook> {
+        let mut received = self.0.received.subscribe();
+        let more = received.wait_for(|all| all.len() > seen).await;
+        more.expect("the receiver lives")[seen..].to_vec()
+    }
+
     /// What came without a good signature.
     pub fn bad(&self) -> Vec<String> {
         self.0.bad.lock().clone()
