@@ -41,7 +41,7 @@ pub(crate) const ATTEMPTS: usize = 3;
 /// server's own bounds, which are told apart better; this is for a server that says nothing any more.
 const SILENCE: Duration = Duration::from_secs(30);
 /// The same for the migrations, which may have much to do.
-const MIGRATING: Duration = Duration::from_secs(600);
+const MIGRATING: Duration = Duration::from_mins(10);
 
 /// What each connection to SQLite begins with.
 const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \

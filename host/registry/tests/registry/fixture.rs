@@ -1,6 +1,5 @@
 //! A registry on either database, with a directory of its own, on a clock that the test moves.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,11 +105,6 @@ impl Installation {
             on,
             url,
         }
-    }
-
-    /// Of the SQLite file.
-    pub(crate) fn path(&self) -> PathBuf {
-        self.url.trim_start_matches("sqlite:").into()
     }
 
     /// One process's view of the installation.
