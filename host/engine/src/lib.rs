@@ -32,6 +32,6 @@ pub use monitor::{QueueDepth, QueueState};
 pub use operate::{DeliveryRecord, ListQuery, OperateError, TimelineRecord, WorkflowHistory};
 pub use plugins::{PushRefused, PushReport};
 pub use reconciler::Sweep;
-pub use service::{ForeignStore, Parts, Service};
+pub use service::{Parts, Service, StoreRefused};
 pub use settings::Settings;
 pub use status::StatusError;

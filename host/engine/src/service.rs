@@ -11,8 +11,9 @@ use patchbay_ambient::{HttpClient, SharedClock, SharedEntropy};
 use patchbay_delivery::EndpointGate;
 use patchbay_registry::{Customer, Registry};
 use patchbay_sandbox::Sandbox;
-use patchbay_store::Database;
+use patchbay_store::copy::{self, Standing};
 use patchbay_store::installation::{Claimed, Installation};
+use patchbay_store::{Database, StoreError};
 use patchbay_vault::{HashDomain, Hasher};
 use patchbay_workflow::{BackendId, CustomerId, InternalId, KeyedHash, PatientId};
 use tokio::sync::Semaphore;
@@ -64,13 +65,22 @@ pub struct Service {
     pub(crate) warm: AtomicBool,
 }
 
-/// The store belongs to an installation with another key file.
+/// Why a store is not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the store belongs to an installation with another key file: start every process with the key file \
-     of the first one"
-)]
-pub struct ForeignStore;
+pub enum StoreRefused {
+    /// What is in it was sealed by others.
+    #[error(
+        "the store belongs to an installation with another key file: start every process with the key file \
+         of the first one"
+    )]
+    OtherKeyFile,
+    /// Not everything is in it.
+    #[error(
+        "the store is the target of a copy that is not complete: run the same `patchbay store copy` again, \
+         which goes on where it was interrupted"
+    )]
+    IncompleteCopy,
+}
 
 /// The wait before a store that is away is asked again.
 const STORE_PAUSE: Duration = Duration::from_millis(500);
@@ -113,17 +123,13 @@ impl Service {
         &self.parts.clock
     }
 
-    /// Sees to it that the store is this installation's. Waits for a store that is away, for as long as
-    /// that takes; tells `waiting` when it begins to.
-    pub async fn claim_store(&self, waiting: impl Fn()) -> Result<(), ForeignStore> {
-        let installation = Installation {
-            key_file: self.parts.hasher.hash(HashDomain::KeyFile, &[]),
-        };
+    /// Sees to it that the store is this installation's, and whole. Waits for a store that is away, for as
+    /// long as that takes; tells `waiting` when it begins to.
+    pub async fn claim_store(&self, waiting: impl Fn()) -> Result<(), StoreRefused> {
         let mut told = false;
         loop {
-            match self.parts.store.claim(installation).await {
-                Ok(Claimed::New | Claimed::Ours) => return Ok(()),
-                Ok(Claimed::Others) => return Err(ForeignStore),
+            match self.try_to_claim().await {
+                Ok(claimed) => return claimed,
                 Err(error) if told => tracing::debug!(%error, "the store is still away"),
                 Err(error) => {
                     tracing::error!(%error, "the store is away; waiting for it");
@@ -133,6 +139,23 @@ impl Service {
             }
             self.parts.clock.sleep(STORE_PAUSE).await;
         }
+    }
+
+    async fn try_to_claim(&self) -> Result<Result<(), StoreRefused>, StoreError> {
+        let installation = Installation {
+            key_file: self.parts.hasher.hash(HashDomain::KeyFile, &[]),
+        };
+        if self.parts.store.claim(installation).await? == Claimed::Others {
+            return Ok(Err(StoreRefused::OtherKeyFile));
+        }
+        match copy::standing(&self.parts.store).await? {
+            Standing::Home => {}
+            Standing::Incomplete => return Ok(Err(StoreRefused::IncompleteCopy)),
+            Standing::Source | Standing::Left => tracing::warn!(
+                "this store was copied to another: what is accepted here is not there"
+            ),
+        }
+        Ok(Ok(()))
     }
 
     /// Takes no more work, lets what is under way end within the drain time, and leaves the rest to

@@ -178,7 +178,7 @@ async fn serve(args: &ServeArgs) -> Result<(), StartError> {
     });
     let claimed = stop.run_until_cancelled(claiming).await;
     if let Some(claimed) = claimed {
-        claimed.map_err(failed("the key file is not this store's"))?;
+        claimed.map_err(failed("the store is not served"))?;
         if stop.run_until_cancelled(service.warm_up()).await.is_some() {
             start_roles(args, &service, &tasks);
             announce()?;

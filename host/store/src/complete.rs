@@ -12,7 +12,7 @@ use patchbay_workflow::{
 
 use crate::codec;
 use crate::database::{Operation, StoreError, Tx};
-use crate::engine::Read;
+use crate::engine::{RangeOptions, Read};
 use crate::keys::{self, QueueKind};
 use crate::queue::{self, Held, Lease};
 use crate::records::{
@@ -360,25 +360,36 @@ impl Complete<'_> {
         }))
     }
 
-    /// Whether the patient's former event is done with; if so, it no longer needs its place.
+    /// Whether all former events of the patient are done with; if so, the last of them no longer needs its
+    /// place. One that was parked may stand behind one that is still to be told.
     async fn close_former(
         &self,
         tx: &mut Tx<'_>,
         customer: &CustomerId,
         patient: &KeyedHash,
     ) -> Result<bool, StoreError> {
-        if self.ground.last_event == 0 {
-            return Ok(true);
+        let options = RangeOptions {
+            limit: MOST_WAITING,
+            reverse: false,
+            read: Read::Serializable,
+        };
+        let places = keys::patient_events(customer, patient);
+        let rows = tx.get_range(&places, options).await?;
+        for (_, former) in &rows {
+            if !codec::decode::<PatientEvent>(former)?.done {
+                return Ok(false);
+            }
         }
-        let key = keys::patient_event(customer, patient, self.ground.last_event);
-        let former = tx.record::<PatientEvent>(&key, Read::Serializable).await?;
-        let done = former.is_none_or(|former| former.done);
-        if done {
-            tx.clear(&key);
+        for (key, _) in &rows {
+            tx.clear(key);
         }
-        Ok(done)
+        Ok(true)
     }
 }
+
+/// Places of a patient's events looked at: all of them, unless so many were parked behind one that is still
+/// to be told, and then that one is among the first.
+const MOST_WAITING: usize = 100;
 
 /// The queue item of an event that is to be delivered.
 pub(crate) fn delivery_item(workflow: &Workflow, now: Timestamp) -> QueueItem {

@@ -92,30 +92,34 @@ impl Operation for RecordAttempt<'_> {
     }
 }
 
-/// The event is done with: lets the patient's next one go.
+/// The event is done with: lets the patient's next one go that is still to be told. The last place stays,
+/// so that the next number is known.
 async fn next_in_order(
     tx: &mut Tx<'_>,
     event: &OutboxEvent,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let OutboxEvent {
-        customer,
-        patient,
-        number,
-        ..
+        customer, patient, ..
     } = event;
-    let place = keys::patient_event(customer, patient, *number);
-    let next = keys::patient_event(customer, patient, number + 1);
-    let Some(next) = tx.record::<PatientEvent>(&next, Read::Serializable).await? else {
-        return tx.put(
-            &place,
-            &PatientEvent {
-                event: event.id,
-                done: true,
-            },
-        );
+    let mut number = event.number;
+    let mut last = PatientEvent {
+        event: event.id,
+        done: true,
     };
-    tx.clear(&place);
+    let next = loop {
+        let place = keys::patient_event(customer, patient, number);
+        let next = keys::patient_event(customer, patient, number + 1);
+        let Some(next) = tx.record::<PatientEvent>(&next, Read::Serializable).await? else {
+            return tx.put(&place, &last);
+        };
+        tx.clear(&place);
+        if !next.done {
+            break next;
+        }
+        // It was parked while this one was still to be told.
+        (number, last) = (number + 1, next);
+    };
     let key = keys::outbox(next.event);
     let Some(event) = tx.record::<OutboxEvent>(&key, Read::Serializable).await? else {
         return Err(StoreError::Corrupt("event"));

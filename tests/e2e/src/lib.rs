@@ -16,8 +16,8 @@ mod receiver;
 mod setup;
 
 pub use host::Host;
-pub use place::Place;
 pub use people::{body, internal_system, person};
+pub use place::Place;
 pub use receiver::{Receiver, Webhook};
 pub use setup::{Customer, Setup};
 

@@ -38,8 +38,15 @@ impl Place {
     /// For the command line of `serve`.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let named = |name: &str, value: &Option<String>| {
-            value.iter().flat_map(|value| [name.to_owned(), value.clone()]).collect::<Vec<_>>()
+            value
+                .iter()
+                .flat_map(|value| [name.to_owned(), value.clone()])
+                .collect::<Vec<_>>()
         };
-        [named("--store", &self.store), named("--registry", &self.registry)].concat()
+        [
+            named("--store", &self.store),
+            named("--registry", &self.registry),
+        ]
+        .concat()
     }
 }
