@@ -222,6 +222,8 @@ async fn stop(layout: &mut Layout, journal: &Journal) {
 fn check_store(layout: &Layout) -> Option<Result<(), String>> {
     let program = program().ok()?;
     layout.shared.database.as_ref()?;
+    let shared = &layout.shared.arguments;
+    let store = shared.iter().position(|argument| argument == "--store")?;
     let knows = Command::new(&program)
         .args(["store", "check", "--help"])
         .stdin(Stdio::null())
@@ -231,7 +233,7 @@ fn check_store(layout: &Layout) -> Option<Result<(), String>> {
     }
     let output = Command::new(&program)
         .args(["store", "check"])
-        .args(&layout.shared.arguments)
+        .args(shared.get(store..store + 2)?)
         .stdin(Stdio::null())
         .output();
     Some(match output {
