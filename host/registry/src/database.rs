@@ -100,7 +100,11 @@ async fn open_sqlite(database: &Database, pool: AnyPoolOptions) -> Result<AnyPoo
     // left nothing to do.
     let mut attempt = 1;
     loop {
-        match migrator(database).run(&pool).await {
+        let mut connection = pool
+            .acquire()
+            .await
+            .map_err(RegistryError::database("opening it"))?;
+        match migrate(database, &mut connection).await {
             Ok(()) => return Ok(pool),
             Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..))
                 if attempt < ATTEMPTS =>
@@ -121,7 +125,7 @@ async fn open_postgres(database: &Database, url: &PostgresUrl) -> Result<AnyPool
         .await
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))
         .map_err(RegistryError::database("connecting to it"))?;
-    let migrated = tokio::time::timeout(MIGRATING, migrator(database).run(&mut connection)).await;
+    let migrated = tokio::time::timeout(MIGRATING, migrate(database, &mut connection)).await;
     let _ = tokio::time::timeout(PATIENCE, connection.close()).await;
     migrated
         .unwrap_or(Err(MigrateError::Execute(sqlx::Error::PoolTimedOut)))
@@ -140,6 +144,11 @@ async fn open_postgres(database: &Database, url: &PostgresUrl) -> Result<AnyPool
             })
         })
         .connect_lazy_with(options))
+}
+
+/// `Migrator::run` would do, but what it gives back cannot be shown to be `Send`; sqlx has this way around.
+async fn migrate(database: &Database, connection: &mut AnyConnection) -> Result<(), MigrateError> {
+    migrator(database).run_direct(None, connection, false).await
 }
 
 fn migrator(database: &Database) -> Migrator {
