@@ -38,7 +38,12 @@ fn object(value: Value) -> Object {
 impl Setup {
     /// Starts a service, pushes the standard plugins, and adds the backend `fhir`.
     pub async fn start() -> Self {
-        let (host, receiver) = (Host::start().await, Receiver::start().await);
+        Self::on(Host::start().await).await
+    }
+
+    /// The same on a service that was started already.
+    pub async fn on(host: Host) -> Self {
+        let receiver = Receiver::start().await;
         let setup = Self { host, receiver };
         for name in ["validator-standard", "search-fhir", "format-standard"] {
             setup.push(name, &plugin(name)).await;
