@@ -40,7 +40,7 @@ impl Service {
         message: Option<MessageContent>,
     ) {
         let id = EventId::from_uuid(lease.id);
-        let Some(customer) = self.customer(&lease.customer) else {
+        let Some(customer) = self.known_customer(&lease.customer).await else {
             return tracing::error!(event = %id, customer = %lease.customer, "unknown customer");
         };
         let letter = match message {

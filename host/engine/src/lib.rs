@@ -12,6 +12,7 @@ mod event;
 mod gateway;
 mod intake;
 mod job;
+mod known;
 mod lease_keeper;
 mod monitor;
 mod operate;

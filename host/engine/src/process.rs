@@ -54,7 +54,8 @@ impl Service {
             Err(error) => return tracing::warn!(workflow = %id, %error, "not processed now"),
         };
         let (workflow, sealed) = loaded;
-        let Some(customer) = self.customer(&workflow.customer) else {
+        self.get_to_know(&workflow).await;
+        let Some(customer) = self.known_customer(&workflow.customer).await else {
             return tracing::error!(workflow = %id, customer = %workflow.customer, "unknown customer");
         };
         let content = open(&customer, RecordKind::Request, id.as_bytes(), &sealed);

@@ -179,7 +179,7 @@ impl Service {
         workflow: Workflow,
         failure: Option<Failure>,
     ) -> Result<bool, StoreError> {
-        let Some(customer) = self.customer(&workflow.customer) else {
+        let Some(customer) = self.known_customer(&workflow.customer).await else {
             return Ok(false);
         };
         let Some(sealed) = self.parts.store.run(&RequestData(workflow.id)).await? else {

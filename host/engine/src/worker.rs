@@ -22,10 +22,14 @@ const STORE_PAUSE: Duration = Duration::from_millis(500);
 impl Service {
     /// Processes workflows and delivers webhooks until [`Self::stop`].
     pub async fn run_worker(self: Arc<Self>) {
-        tokio::join!(
-            self.serve_queue(QueueKind::Work),
-            self.serve_queue(QueueKind::Delivery)
-        );
+        let serving = async {
+            tokio::join!(
+                self.serve_queue(QueueKind::Work),
+                self.serve_queue(QueueKind::Delivery)
+            )
+        };
+        // Tracked, so that a stop waits for what is being leased right now to become work under way.
+        self.tasks.track_future(serving).await;
     }
 
     fn pool(&self, kind: QueueKind) -> &Pool {

@@ -212,7 +212,7 @@ pub(crate) fn retries(journal: &Journal) -> BTreeMap<String, BTreeMap<String, u6
     journal.with(|record| {
         for trouble in &record.troubles {
             let fault = fault_at(&record.windows, trouble.at).unwrap_or("none");
-            if trouble.hard && !Fault::excuses(fault) {
+            if trouble.hard && !Fault::excuses(fault, &trouble.kind) {
                 let at = trouble.at.as_secs_f64();
                 broken.push(format!("at {at:.1} s, fault: {fault}: {}", trouble.kind));
             }

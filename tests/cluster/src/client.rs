@@ -20,6 +20,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// How long it waits for one answer.
 const LIMIT: Duration = Duration::from_secs(40);
 
+/// A connection that ended before its answer.
+pub(crate) const BROKEN_OFF: &str = "connection broken off";
+
 /// What became of a link request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
@@ -194,6 +197,6 @@ fn transport(error: &reqwest::Error) -> &'static str {
     } else if error.is_connect() {
         "no connection"
     } else {
-        "connection broken off"
+        BROKEN_OFF
     }
 }

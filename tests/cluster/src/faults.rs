@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use patchbay_test_servers::look_for;
 
+use crate::client::BROKEN_OFF;
 use crate::journal::{Journal, Window};
 use crate::layout::Layout;
 use crate::node::Node;
@@ -61,9 +62,12 @@ impl Fault {
         }
     }
 
-    /// Whether a client may see a connection break off, or the proxy without an intake.
-    pub(crate) fn excuses(name: &str) -> bool {
+    /// Whether a client may see this trouble under this fault: whatever a killed intake leaves, and the
+    /// end of an idle connection. A reload ends the proxy's old processes, which close theirs; a client that
+    /// sends on one at that very moment sends again (RFC 9112, 9.3.1), as the idempotency key allows.
+    pub(crate) fn excuses(name: &str, trouble: &str) -> bool {
         name == Self::IntakeKilled.name()
+            || (name == Self::ProxyReloaded.name() && trouble == BROKEN_OFF)
     }
 
     /// Whether the cluster has what this is done to.

@@ -2,12 +2,14 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use patchbay_api::AdminClient;
 use patchbay_test_servers::foundationdb::{self, Redundancy};
 use patchbay_test_servers::nginx::{self, Nginx};
 use patchbay_test_servers::postgres::Postgres;
-use patchbay_test_servers::{Program, missing};
+use patchbay_test_servers::{Program, look_for, missing};
+use reqwest::StatusCode;
 
 use crate::client::http;
 use crate::journal::Journal;
@@ -15,6 +17,8 @@ use crate::node::Node;
 use crate::onboarding;
 use crate::world::World;
 
+/// How long an intake may take to hear of what another was told.
+const KNOWN_LIMIT: Duration = Duration::from_secs(10);
 /// What a run needs and may not find.
 const NEEDED: [Program; 3] = [foundationdb::SERVER, foundationdb::CLI, nginx::SERVER];
 
@@ -166,7 +170,28 @@ impl Layout {
         };
         let admin = layout.admin()?;
         layout.customers = onboarding::run(&admin, &layout.world, plan.customers).await?;
+        layout.until_known().await?;
         Ok(layout)
+    }
+
+    /// Waits until every intake has heard of the customers, which the registry promises within seconds.
+    async fn until_known(&self) -> Result<(), String> {
+        for intake in &self.intakes {
+            // The last one added: whoever knows it knows all.
+            let Some(customer) = self.customers.last() else {
+                return Ok(());
+            };
+            let url = format!("http://{}/link/status/{}", intake.customers, uuid::Uuid::nil());
+            let known = look_for(KNOWN_LIMIT, async || {
+                let asked = http().get(&url).header("customer-token", &customer.token);
+                let status = asked.send().await.ok()?.status();
+                (status != StatusCode::UNAUTHORIZED).then_some(())
+            });
+            if known.await.is_none() {
+                return Err(format!("{} does not know the customers", intake.name));
+            }
+        }
+        Ok(())
     }
 
     /// A client of the admin API of the first intake.

@@ -35,6 +35,7 @@ pub(super) fn of_registry(error: &RegistryError) -> Refusal {
         | E::CredentialsInvalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
         E::Database { .. } => StatusCode::SERVICE_UNAVAILABLE,
         E::AdminFile { .. }
+        | E::LocationInvalid(_)
         | E::Migration(_)
         | E::Corrupt { .. }
         | E::Secret { .. }

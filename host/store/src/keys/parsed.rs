@@ -277,7 +277,7 @@ impl Key {
                     number,
                 }
             }
-            "CS" | "S" | "#" | "E" | "EP" | "V" => Self::read_index(key)?,
+            "CS" | "S" | "#" | "E" | "L" | "IN" | "EP" | "V" => Self::read_index(key)?,
             _ => Self::read_queue(key)?,
         })
     }
@@ -322,7 +322,10 @@ impl Key {
                 let (name,): (String,) = S::Job.parse(key)?;
                 Self::Job(name)
             }
-            "IN" => Self::Installation,
+            "IN" => {
+                S::Installation.parse::<()>(key)?;
+                Self::Installation
+            }
             "EP" => {
                 S::Epoch.parse::<()>(key)?;
                 Self::Epoch
