@@ -37,7 +37,11 @@ impl Service {
 fn knows(snapshot: &Snapshot, workflow: &Workflow) -> bool {
     let pins = &workflow.pins;
     let formatter = pins.formatter.iter();
-    let mut plugins = pins.backends.iter().map(|(_, digest)| digest).chain(formatter);
+    let mut plugins = pins
+        .backends
+        .iter()
+        .map(|(_, digest)| digest)
+        .chain(formatter);
     plugins.all(|digest| snapshot.plugin(digest).is_some())
         && pins
             .backends

@@ -120,15 +120,14 @@ impl Service {
 
     /// Loads what is bound from now on as soon as it is bound, wherever that is done, until [`Self::stop`].
     pub async fn keep_warm(self: Arc<Self>) {
-        let mut changes = self.parts.registry.changes();
+        let mut revisions = self.parts.registry.changes();
         loop {
             tokio::select! {
                 () = self.stopping.cancelled() => return,
-                changed = changes.changed() => if changed.is_err() {
+                next = revisions.changed() => if next.is_err() {
                     return;
                 },
             }
-            changes.mark_unchanged();
             tokio::select! {
                 () = self.stopping.cancelled() => return,
                 () = self.warm_up() => {}

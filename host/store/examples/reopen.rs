@@ -19,12 +19,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use patchbay_ambient::{Clock as _, OsEntropy, SharedClock, SharedEntropy, SystemClock};
+use patchbay_ambient::{OsEntropy, SharedClock, SharedEntropy, SystemClock};
 use patchbay_store::Database;
 use patchbay_store::accept::{Accept, Idempotency};
-use patchbay_store::complete::{
-    Complete, Completed, NewEvent, NewMapping, ReadGround, Verdict,
-};
+use patchbay_store::complete::{Complete, Completed, NewEvent, NewMapping, ReadGround, Verdict};
 use patchbay_store::deliver::{RecordAttempt, Told};
 use patchbay_store::engine::embedded::{EmbeddedEngine, EmbeddedOptions};
 use patchbay_store::inspect::{AnyWorkflow, Counts};
@@ -85,7 +83,11 @@ async fn measure(count: &str, folder: &Path) {
     let mut stored = 0;
     for number in 0..CUSTOMERS {
         for (status, there) in database.run(&Counts(&customer(number))).await.unwrap() {
-            stored += if status == Status::Completed { there } else { 0 };
+            stored += if status == Status::Completed {
+                there
+            } else {
+                0
+            };
         }
     }
     let bytes = std::fs::metadata(&file).unwrap().len();

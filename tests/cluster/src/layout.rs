@@ -181,7 +181,11 @@ impl Layout {
             let Some(customer) = self.customers.last() else {
                 return Ok(());
             };
-            let url = format!("http://{}/link/status/{}", intake.customers, uuid::Uuid::nil());
+            let url = format!(
+                "http://{}/link/status/{}",
+                intake.customers,
+                uuid::Uuid::nil()
+            );
             let known = look_for(KNOWN_LIMIT, async || {
                 let asked = http().get(&url).header("customer-token", &customer.token);
                 let status = asked.send().await.ok()?.status();

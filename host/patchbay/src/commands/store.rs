@@ -60,7 +60,7 @@ impl std::str::FromStr for StoreArg {
     fn from_str(text: &str) -> Result<Self, String> {
         Ok(Self {
             named: text.to_owned(),
-            spec: text.parse().map_err(|error| format!("{error}"))?,
+            spec: text.parse()?,
         })
     }
 }

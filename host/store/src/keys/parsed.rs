@@ -248,15 +248,16 @@ impl Key {
                 let workflow = WorkflowId::from_uuid(id);
                 Self::Timeline { workflow, sequence }
             }
-            "O" => match S::Outbox.parse::<(u16, Uuid)>(key) {
-                Some((_, id)) => Self::Outbox(EventId::from_uuid(id)),
-                None => {
+            "O" => {
+                if let Some((_, id)) = S::Outbox.parse::<(u16, Uuid)>(key) {
+                    Self::Outbox(EventId::from_uuid(id))
+                } else {
                     let (head, chunk) = chunk(key)?;
                     let (_, id, _): (u16, Uuid, String) = S::Outbox.parse(head)?;
                     let event = EventId::from_uuid(id);
                     Self::Message { event, chunk }
                 }
-            },
+            }
             "OW" => {
                 let (_, id, event): (u16, Uuid, Uuid) = S::WorkflowEvents.parse(key)?;
                 Self::WorkflowEvent {

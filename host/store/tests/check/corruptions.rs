@@ -402,9 +402,8 @@ fn of_events(code: Code, rows: &Rows) -> Writes {
         rows,
         |event| matches!(event.state, EventState::Pending { attempts } if attempts > 0),
     );
-    let attempts = match retried.state {
-        EventState::Pending { attempts } => attempts,
-        _ => unreachable!(),
+    let EventState::Pending { attempts } = retried.state else {
+        unreachable!()
     };
     let listed = keys::workflow_event(retried.workflow, retried.id);
     let place = |event: EventId, done| PatientEvent { event, done };

@@ -179,6 +179,7 @@ impl Bench {
     }
 
     /// Settles the customer's workflow whose choice was awaited last, as the reconciler does.
+    #[allow(dead_code, reason = "not every test file that shares this needs it")]
     pub(crate) async fn choice_expired(&self, customer: &str) {
         let list = List {
             customer: &customer.parse().unwrap(),
