@@ -8,10 +8,11 @@ use crate::plugins;
 use crate::workspace::{Outcome, Workspace, run as run_command, step};
 
 /// What runs on FoundationDB alone: the store's suite, the end-to-end tests, and the test of a whole cluster.
+/// Chosen by the names of the tests: the features of one package cannot be given with `-p` of another.
 const ON_FOUNDATIONDB: [&[&str]; 3] = [
-    &["-p", "patchbay-store", "--test", "foundationdb"],
-    &["-p", "patchbay-e2e"],
-    &["-p", "patchbay-cluster"],
+    &["--test", "foundationdb"],
+    &["--test", "all"],
+    &["--test", "short", "--test", "away"],
 ];
 
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Outcome<ExitCode> {
@@ -49,7 +50,6 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Outcome<ExitCo
         };
         tests
             .args(["test", "--no-fail-fast"])
-            .args(&features)
             .env("PATCHBAY_TEST_PLUGINS", workspace.plugins())
             .env("PATCHBAY_TEST_GUESTS", workspace.guests())
             .env("PATCHBAY_BIN", workspace.binary("debug", "patchbay"));
@@ -57,19 +57,21 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Outcome<ExitCo
     };
     if !only_fdb {
         let mut tests = cargo_test();
-        tests
-            .args((!chosen).then_some("--workspace"))
-            .args(&arguments);
+        if !chosen {
+            tests.arg("--workspace").args(&features);
+        }
+        tests.args(&arguments);
         step("running the tests", || run_command(&mut tests))?;
     }
     if cluster.is_some() && !chosen {
         step("running the tests on FoundationDB", || {
             // The others have just been run with everything else.
             let groups = if only_fdb { 0..3 } else { 1..2 };
-            for packages in &ON_FOUNDATIONDB[groups] {
+            for group in &ON_FOUNDATIONDB[groups] {
                 let mut tests = cargo_test();
                 foundationdb::end_to_end(&mut tests);
-                run_command(tests.args(*packages).args(&arguments))?;
+                tests.arg("--workspace").args(&features).args(*group);
+                run_command(tests.args(&arguments))?;
             }
             Ok(())
         })?;
