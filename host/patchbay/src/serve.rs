@@ -178,7 +178,10 @@ async fn serve(args: &ServeArgs) -> Result<(), StartError> {
     });
     let claimed = stop.run_until_cancelled(claiming).await;
     if let Some(claimed) = claimed {
-        claimed.map_err(failed("the store is not served"))?;
+        if let Err(refused) = claimed {
+            data.withdraw();
+            return Err(failed("the store is not served")(refused));
+        }
         if stop.run_until_cancelled(service.warm_up()).await.is_some() {
             start_roles(args, &service, &tasks);
             announce()?;

@@ -53,7 +53,7 @@ impl Check<'_> {
                 rest.begin = keys::customer_status_range(&customer, status).end;
             }
         }
-        let mut rest = parsed::counters();
+        let mut rest = keys::counters(None);
         while let Some(key) = self.db.run(&FirstKey(&rest)).await? {
             rest.begin = KeyRange::key(&key).end;
             if let Some(Key::Counter { customer, status }) = Key::parse(&key) {

@@ -18,11 +18,6 @@ pub fn customer_lists() -> KeyRange {
     Subspace::CustomerStatus.range(&())
 }
 
-/// All counters.
-pub fn counters() -> KeyRange {
-    Subspace::Counter.range(&())
-}
-
 /// The letters of the subspace that a key claims to be in; none if it is not of this layout.
 pub fn subspace_of(key: &[u8]) -> Option<&str> {
     let rest = key.strip_prefix(PREFIX)?;
