@@ -10,7 +10,7 @@ use patchbay_store::keys::BUCKETS;
 use patchbay_store::reconcile::{Expire, Finding, Mend, Overdue};
 use patchbay_store::transition::Cause;
 use patchbay_vault::RecordKind;
-use patchbay_workflow::{Actor, Blame, Failure, Status, Workflow, WorkflowId};
+use patchbay_workflow::{Actor, Blame, Failure, Workflow, WorkflowId};
 
 use crate::event::News;
 use crate::job::Job;
@@ -20,7 +20,7 @@ use crate::service::Service;
 /// What one sweep found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sweep {
-    /// Overdue workflows looked at.
+    /// Workflows looked at: overdue, or so they seemed.
     pub looked_at: u64,
     /// Those that merely wait their turn.
     pub waiting: u64,
@@ -33,17 +33,6 @@ pub struct Sweep {
     /// Idempotency records that expired.
     pub forgotten_keys: u64,
 }
-
-/// The states with a deadline.
-const PENDING: [Status; 7] = [
-    Status::Received,
-    Status::InProgress,
-    Status::Requested,
-    Status::Ambiguous,
-    Status::Linked,
-    Status::NoResults,
-    Status::DeLinked,
-];
 
 /// The most workflows listed at once, and the most expiries removed in one transaction.
 const PAGE: usize = 200;
@@ -82,10 +71,8 @@ impl Service {
     /// One sweep over everything that is overdue now.
     pub async fn reconcile_once(&self) -> Result<Sweep, StoreError> {
         let mut sweep = Sweep::default();
-        for status in PENDING {
-            for bucket in 0..BUCKETS {
-                self.sweep_bucket(status, bucket, &mut sweep).await?;
-            }
+        for bucket in 0..BUCKETS {
+            self.sweep_bucket(bucket, &mut sweep).await?;
         }
         loop {
             let operation = Expire {
@@ -100,17 +87,11 @@ impl Service {
         }
     }
 
-    async fn sweep_bucket(
-        &self,
-        status: Status,
-        bucket: u16,
-        sweep: &mut Sweep,
-    ) -> Result<(), StoreError> {
+    async fn sweep_bucket(&self, bucket: u16, sweep: &mut Sweep) -> Result<(), StoreError> {
         let now = self.parts.clock.now();
         let mut last = None;
         loop {
             let page = Overdue {
-                status,
                 bucket,
                 now,
                 limit: PAGE,

@@ -149,10 +149,10 @@ impl Operation for Accept {
         );
         codec::set_chunks(tx, &keys::request(*id), self.request.as_bytes());
         let cause = Cause::new(*now, Actor::Customer, "accepted");
-        let stored = transition::create(tx, self.workflow.clone(), cause)?;
-        let item = work_item(&stored.workflow, *now);
+        let item = work_item(&self.workflow, *now);
         queue::put(tx, QueueKind::Work, customer, id.as_uuid(), *now, &item).await?;
-        Ok(Accepted::New(stored.workflow))
+        transition::create(tx, self.workflow.clone(), *now, cause)?;
+        Ok(Accepted::New(self.workflow.clone()))
     }
 }
 

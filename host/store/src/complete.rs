@@ -188,6 +188,16 @@ impl Operation for Complete<'_> {
             return Ok(Completed::Changed);
         }
 
+        match (self.by, stored.queued.take()) {
+            (Ok(lease), _) => queue::finish(tx, lease),
+            // Put back meanwhile: nobody needs to work on it any more.
+            (Err(_), Some(vests)) => {
+                let id = self.workflow.as_uuid();
+                tx.clear(&keys::item(QueueKind::Work, &customer, vests, id));
+            }
+            (Err(_), None) => {}
+        }
+        stored.events.extend(self.event.as_ref().map(|new| new.id));
         // Once it is settled nobody chooses any more.
         if stored.workflow.status() == Status::Ambiguous {
             codec::clear_chunks(tx, &keys::candidates(self.workflow));
@@ -214,9 +224,6 @@ impl Operation for Complete<'_> {
             Verdict::Fail(failure) => Command::Fail(failure.clone()),
         };
         transition::apply(tx, &mut stored, command, self.cause.clone())?;
-        if let Ok(lease) = self.by {
-            queue::finish(tx, lease);
-        }
         let delivery = self.tell(tx, &mut stored).await?;
         Ok(Completed::Done(stored.workflow, delivery))
     }
@@ -290,7 +297,7 @@ impl Complete<'_> {
         } = stored.workflow.clone();
         let number = self.ground.last_event + 1;
         let former_done = self.close_former(tx, &customer, &patient).await?;
-        let event = OutboxEvent {
+        let mut event = OutboxEvent {
             id: new.id,
             customer: customer.clone(),
             patient,
@@ -303,17 +310,17 @@ impl Complete<'_> {
                 Ok(_) => EventState::Pending { attempts: 0 },
                 Err(failure) => EventState::Parked(failure.clone()),
             },
+            queued: None,
         };
-        tx.put(&keys::outbox(new.id), &event)?;
-        tx.set(&keys::workflow_event(self.workflow, new.id), b"");
+        let place = PatientEvent {
+            event: new.id,
+            done: new.message.is_err(),
+        };
+        tx.put(&keys::patient_event(&customer, &patient, number), &place)?;
         let message = match &new.message {
             Ok(message) => message,
             Err(failure) => {
-                let done = PatientEvent {
-                    event: new.id,
-                    done: true,
-                };
-                tx.put(&keys::patient_event(&customer, &patient, number), &done)?;
+                tx.put(&keys::outbox(new.id), &event)?;
                 if completes {
                     let cause = Cause::new(at, Actor::Worker, "delivery-parked");
                     let cause = cause.failed(failure.clone());
@@ -323,41 +330,30 @@ impl Complete<'_> {
             }
         };
         codec::set_chunks(tx, &keys::message(new.id), message.as_bytes());
-        let open = PatientEvent {
-            event: new.id,
-            done: false,
-        };
-        tx.put(&keys::patient_event(&customer, &patient, number), &open)?;
         if !former_done {
+            tx.put(&keys::outbox(new.id), &event)?;
             return Ok(None);
         }
-        let item = delivery_item(&stored.workflow, at);
-        let Some((token, length)) = new.deliver_now else {
-            queue::put(
-                tx,
-                QueueKind::Delivery,
-                &customer,
-                new.id.as_uuid(),
-                at,
-                &item,
-            )
-            .await?;
-            return Ok(None);
-        };
-        let (until, id) = (at.after(length), new.id.as_uuid());
-        let item = QueueItem {
-            lease: Some(token),
-            ..item
-        };
-        queue::put(tx, QueueKind::Delivery, &customer, id, until, &item).await?;
-        Ok(Some(Lease {
+        let id = new.id.as_uuid();
+        let lease = new.deliver_now.map(|(token, length)| Lease {
             kind: QueueKind::Delivery,
-            customer,
+            customer: customer.clone(),
             id,
-            until,
+            until: at.after(length),
             token,
-            item,
-        }))
+            item: QueueItem {
+                lease: Some(token),
+                ..delivery_item(&stored.workflow, at)
+            },
+        });
+        let (vests, item) = match &lease {
+            Some(lease) => (lease.until, lease.item.clone()),
+            None => (at, delivery_item(&stored.workflow, at)),
+        };
+        event.queued = Some(vests);
+        tx.put(&keys::outbox(new.id), &event)?;
+        queue::put(tx, QueueKind::Delivery, &customer, id, vests, &item).await?;
+        Ok(lease)
     }
 
     /// Whether all former events of the patient are done with; if so, the last of them no longer needs its
@@ -422,6 +418,7 @@ impl Operation for HandBack<'_> {
         let Some(mut stored) = transition::load(tx, id, Read::Serializable).await? else {
             return Ok(false);
         };
+        stored.queued = Some(self.at);
         if self.counts {
             transition::note(tx, &mut stored, self.cause.clone())?;
         } else {

@@ -8,9 +8,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use patchbay_ambient::{SharedClock, SharedEntropy};
-use patchbay_workflow::{Deadlines, IllegalTransition};
+use patchbay_workflow::{Deadlines, IllegalTransition, Status};
 
 use crate::codec::{self, Record};
+use crate::counter;
 use crate::engine::{
     AtomicOp, EngineError, KeyRange, RangeOptions, Read, Row, SharedEngine, Transaction, Watch,
 };
@@ -178,6 +179,13 @@ impl Tx<'_> {
     pub fn add(&mut self, key: &[u8], by: i64) {
         self.written.add(key.len(), size_of::<i64>());
         self.inner.atomic(key, AtomicOp::Add, &by.to_le_bytes());
+    }
+
+    /// Adds to a counter of workflows by status, without reading it.
+    pub(crate) fn count(&mut self, key: &[u8], by: &[(Status, i64)]) {
+        let change = counter::change(by);
+        self.written.add(key.len(), change.len());
+        self.inner.atomic(key, AtomicOp::Add, &change);
     }
 
     /// Watches a key from the moment this transaction commits.

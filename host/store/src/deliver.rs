@@ -56,6 +56,7 @@ impl Operation for RecordAttempt<'_> {
         event.state = match &self.told {
             Told::Again(at) => {
                 event.state = EventState::Pending { attempts };
+                event.queued = Some(*at);
                 tx.put(&key, &event)?;
                 queue::give_back(tx, self.lease, *at).await?;
                 return Ok(None);
@@ -63,6 +64,7 @@ impl Operation for RecordAttempt<'_> {
             Told::Delivered => EventState::Delivered,
             Told::Dead(failure) => EventState::Dead(failure.clone()),
         };
+        event.queued = None;
         tx.put(&key, &event)?;
         queue::finish(tx, self.lease);
         next_in_order(tx, &event, self.now).await?;
@@ -121,9 +123,11 @@ async fn next_in_order(
         (number, last) = (number + 1, next);
     };
     let key = keys::outbox(next.event);
-    let Some(event) = tx.record::<OutboxEvent>(&key, Read::Serializable).await? else {
+    let Some(mut event) = tx.record::<OutboxEvent>(&key, Read::Serializable).await? else {
         return Err(StoreError::Corrupt("event"));
     };
+    event.queued = Some(now);
+    tx.put(&key, &event)?;
     let Some(stored) = transition::load(tx, event.workflow, Read::Serializable).await? else {
         return Err(StoreError::Corrupt("workflow"));
     };

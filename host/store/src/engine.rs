@@ -17,7 +17,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-mod atomic;
+pub(crate) mod atomic;
 pub mod embedded;
 #[cfg(feature = "fdb")]
 pub mod fdb;

@@ -5,9 +5,10 @@ use patchbay_vault::Sealed;
 use patchbay_workflow::{CustomerId, EventId, KeyedHash, Status, Timestamp, Workflow, WorkflowId};
 
 use crate::codec;
+use crate::counter;
 use crate::database::{Operation, StoreError, Tx};
-use crate::engine::{KeyRange, RangeOptions, Read, Watch};
-use crate::keys;
+use crate::engine::{RangeOptions, Read, Watch};
+use crate::keys::{self, LISTS};
 use crate::records::{DeliveryAttempt, Mapping, StoredEntry};
 use crate::transition;
 
@@ -142,13 +143,8 @@ impl Operation for History {
             .map(|(_, value)| codec::decode(value))
             .collect::<Result<_, _>>()?;
         let mut attempts = Vec::new();
-        for (key, _) in tx
-            .get_range(&keys::workflow_events(self.0), options)
-            .await?
-        {
-            let Some(event) = keys::parse_workflow_event(&key) else {
-                continue;
-            };
+        let stored = transition::load(tx, self.0, Read::Snapshot).await?;
+        for event in stored.map(|stored| stored.events).unwrap_or_default() {
             let rows = tx.get_range(&keys::attempts(event), options).await?;
             for (number, (_, value)) in (1..).zip(rows) {
                 attempts.push((event, number, codec::decode(&value)?));
@@ -176,22 +172,30 @@ impl Operation for List<'_> {
     type Output = Vec<Workflow>;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Workflow>, StoreError> {
-        let mut range = keys::customer_status_range(self.customer, self.status);
-        if let Some((at, id)) = self.before {
-            let end = keys::customer_status(self.customer, self.status, at, id);
-            range = KeyRange::new(range.begin, end);
-        }
         let options = RangeOptions {
             limit: self.limit,
             reverse: true,
             read: Read::Snapshot,
         };
-        let rows = tx.get_range(&range, options).await?;
-        let mut workflows = Vec::with_capacity(rows.len());
-        for (key, _) in rows {
-            if let Some((_, id)) = keys::parse_customer_status(&key)
-                && let Some(stored) = transition::load(tx, id, Read::Snapshot).await?
-            {
+        let mut newest = Vec::new();
+        for list in 0..LISTS {
+            let range = match self.before {
+                Some(before) => {
+                    keys::customer_list_before(self.customer, self.status, list, before)
+                }
+                None => keys::customer_list(self.customer, self.status, list),
+            };
+            let rows = tx.get_range(&range, options).await?;
+            let entries = rows
+                .iter()
+                .filter_map(|(key, _)| keys::parse_customer_status(key));
+            newest.extend(entries);
+        }
+        newest.sort_unstable_by(|one, other| other.cmp(one));
+        newest.truncate(self.limit);
+        let mut workflows = Vec::with_capacity(newest.len());
+        for (_, id) in newest {
+            if let Some(stored) = transition::load(tx, id, Read::Snapshot).await? {
                 workflows.push(stored.workflow);
             }
         }
@@ -208,16 +212,17 @@ impl Operation for Counts<'_> {
     type Output = Vec<(Status, u64)>;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Output, StoreError> {
-        let mut counts = Vec::with_capacity(Status::ALL.len());
-        for status in Status::ALL {
-            let value = tx
-                .get(&keys::counter(self.0, status), Read::Snapshot)
-                .await?;
-            let count = value
-                .and_then(|bytes| <[u8; 8]>::try_from(bytes.as_ref()).ok())
-                .map_or(0, i64::from_le_bytes);
-            counts.push((status, u64::try_from(count).unwrap_or(0)));
+        let mut totals: Vec<_> = Status::ALL.map(|status| (status, 0)).into();
+        for list in 0..LISTS {
+            let value = tx.get(&keys::counter(self.0, list), Read::Snapshot).await?;
+            let counts = counter::read(value.as_deref()).ok_or(StoreError::Corrupt("counter"))?;
+            for (status, count) in counts {
+                let total = totals.iter_mut().find(|(of, _)| *of == status);
+                if let Some((_, total)) = total {
+                    *total += count;
+                }
+            }
         }
-        Ok(counts)
+        Ok(totals)
     }
 }

@@ -21,6 +21,9 @@ const PREFIX: &[u8] = b"pb\x01";
 /// Into how many ranges that grow at their tail are divided.
 pub const BUCKETS: u16 = 16;
 
+/// Into how many ranges what one customer's every request writes is divided: lists and counters.
+pub const LISTS: u16 = 4;
+
 /// Into how many ranges the queue's pointers are divided.
 pub const SHARDS: u16 = 4;
 
@@ -47,22 +50,18 @@ pub enum Subspace {
     CustomerStatus,
     /// What is overdue.
     Deadline,
-    /// Counters per customer and status.
+    /// How many workflows a customer has in each status.
     Counter,
     /// Timelines.
     Timeline,
     /// Events to be delivered, and their messages in chunks.
     Outbox,
-    /// A workflow's events.
-    WorkflowEvents,
     /// Delivery attempts.
     Attempt,
     /// A patient's events in order.
     PatientEvents,
     /// Queue items.
     Item,
-    /// Where a queue item is.
-    ItemLocator,
     /// The live pointer of a customer's zone.
     Pointer,
     /// Where a customer's pointer is.
@@ -97,11 +96,9 @@ impl Subspace {
             Self::Counter => b"#",
             Self::Timeline => b"T",
             Self::Outbox => b"O",
-            Self::WorkflowEvents => b"OW",
             Self::Attempt => b"A",
             Self::PatientEvents => b"U",
             Self::Item => b"Z",
-            Self::ItemLocator => b"ZI",
             Self::Pointer => b"P",
             Self::PointerLocator => b"PL",
             Self::Wake => b"N",
@@ -113,7 +110,7 @@ impl Subspace {
         }
     }
 
-    /// The key of `tuple`. A zero byte ends the letters, so that `Z` is not a prefix of `ZI`.
+    /// The key of `tuple`. A zero byte ends the letters, so that `P` is not a prefix of `PL`.
     fn key(self, tuple: &impl TuplePack) -> Vec<u8> {
         let mut key = Vec::with_capacity(64);
         key.extend_from_slice(PREFIX);
@@ -151,6 +148,11 @@ pub enum QueueKind {
 /// The bucket of an id: from its random tail, as the head of a UUIDv7 is the time.
 pub fn bucket(id: Uuid) -> u16 {
     u16::from(id.as_bytes()[15]) % BUCKETS
+}
+
+/// Which of its customer's lists a workflow is in, and which counter counts it.
+pub fn list(id: WorkflowId) -> u16 {
+    u16::from(id.as_uuid().as_bytes()[15]) % LISTS
 }
 
 /// The shard of a customer's pointers (FNV-1a; only its spread matters, and that it never changes).
@@ -208,58 +210,76 @@ pub fn linked_to(internal: &KeyedHash, customer: &CustomerId, patient: &KeyedHas
     Subspace::LinkedTo.key(&(hashed(internal), customer.as_str(), hashed(patient)))
 }
 
-/// `CS,cust,status,updated,wf`.
+/// `CS,cust,status,b,updated,wf`.
 pub fn customer_status(
     customer: &CustomerId,
     status: Status,
     updated: Timestamp,
     id: WorkflowId,
 ) -> Vec<u8> {
+    list_entry(customer, status, list(id), (updated, id))
+}
+
+fn list_entry(
+    customer: &CustomerId,
+    status: Status,
+    list: u16,
+    (updated, id): (Timestamp, WorkflowId),
+) -> Vec<u8> {
     Subspace::CustomerStatus.key(&(
         customer.as_str(),
         u16::from(status.key_byte()),
+        list,
         updated.as_millis(),
         id.as_uuid(),
     ))
 }
 
-/// A customer's workflows in one status, oldest change first.
-pub fn customer_status_range(customer: &CustomerId, status: Status) -> KeyRange {
-    Subspace::CustomerStatus.range(&(customer.as_str(), u16::from(status.key_byte())))
+/// One list of a customer's workflows in one status, oldest change first.
+pub fn customer_list(customer: &CustomerId, status: Status, list: u16) -> KeyRange {
+    let status = u16::from(status.key_byte());
+    Subspace::CustomerStatus.range(&(customer.as_str(), status, list))
+}
+
+/// What of a list changed before this; of what changed at the same time, the smaller ids.
+pub fn customer_list_before(
+    customer: &CustomerId,
+    status: Status,
+    list: u16,
+    before: (Timestamp, WorkflowId),
+) -> KeyRange {
+    let begin = customer_list(customer, status, list).begin;
+    KeyRange::new(begin, list_entry(customer, status, list, before))
 }
 
 /// When the workflow of a `CS` key last changed, and its id.
 pub fn parse_customer_status(key: &[u8]) -> Option<(Timestamp, WorkflowId)> {
-    let (_, _, updated, id): (String, u16, u64, Uuid) = Subspace::CustomerStatus.parse(key)?;
+    let (_, _, _, updated, id): (String, u16, u16, u64, Uuid) =
+        Subspace::CustomerStatus.parse(key)?;
     Some((Timestamp::from_millis(updated), WorkflowId::from_uuid(id)))
 }
 
-/// `S,status,b,deadline,wf`.
-pub fn deadline(status: Status, at: Timestamp, id: WorkflowId) -> Vec<u8> {
-    Subspace::Deadline.key(&(
-        u16::from(status.key_byte()),
-        bucket(id.as_uuid()),
-        at.as_millis(),
-        id.as_uuid(),
-    ))
+/// `S,b,deadline,wf`.
+pub fn deadline(at: Timestamp, id: WorkflowId) -> Vec<u8> {
+    Subspace::Deadline.key(&(bucket(id.as_uuid()), at.as_millis(), id.as_uuid()))
 }
 
-/// What of one status and bucket is overdue at `now`.
-pub fn overdue(status: Status, bucket: u16, now: Timestamp) -> KeyRange {
-    let whole = Subspace::Deadline.range(&(u16::from(status.key_byte()), bucket));
-    let end = Subspace::Deadline.key(&(u16::from(status.key_byte()), bucket, now.as_millis() + 1));
+/// What of one bucket may be overdue at `now`.
+pub fn overdue(bucket: u16, now: Timestamp) -> KeyRange {
+    let whole = Subspace::Deadline.range(&(bucket,));
+    let end = Subspace::Deadline.key(&(bucket, now.as_millis() + 1));
     KeyRange::new(whole.begin, end)
 }
 
 /// The workflow of an `S` key.
 pub fn parse_deadline(key: &[u8]) -> Option<WorkflowId> {
-    let (_, _, _, id): (u16, u16, u64, Uuid) = Subspace::Deadline.parse(key)?;
+    let (_, _, id): (u16, u64, Uuid) = Subspace::Deadline.parse(key)?;
     Some(WorkflowId::from_uuid(id))
 }
 
-/// `#,cust,status`.
-pub fn counter(customer: &CustomerId, status: Status) -> Vec<u8> {
-    Subspace::Counter.key(&(customer.as_str(), u16::from(status.key_byte())))
+/// `#,cust,b`.
+pub fn counter(customer: &CustomerId, list: u16) -> Vec<u8> {
+    Subspace::Counter.key(&(customer.as_str(), list))
 }
 
 /// All counters, or those after one.
@@ -269,15 +289,6 @@ pub fn counters(after: Option<&[u8]>) -> KeyRange {
         Some(after) => KeyRange::new(KeyRange::key(after).end, all.end),
         None => all,
     }
-}
-
-/// The customer and status of a `#` key.
-pub fn parse_counter(key: &[u8]) -> Option<(CustomerId, Status)> {
-    let (customer, status): (String, u16) = Subspace::Counter.parse(key)?;
-    let status = Status::ALL
-        .into_iter()
-        .find(|known| u16::from(known.key_byte()) == status)?;
-    Some((customer.parse().ok()?, status))
 }
 
 /// `T,b,wf,seq`.
@@ -300,31 +311,14 @@ pub fn message(id: EventId) -> Vec<u8> {
     Subspace::Outbox.key(&(bucket(id.as_uuid()), id.as_uuid(), "m"))
 }
 
-/// `OW,b,wf,event`: which events tell of a workflow.
-pub fn workflow_event(workflow: WorkflowId, event: EventId) -> Vec<u8> {
-    let id = workflow.as_uuid();
-    Subspace::WorkflowEvents.key(&(bucket(id), id, event.as_uuid()))
-}
-
-/// All events of a workflow.
-pub fn workflow_events(workflow: WorkflowId) -> KeyRange {
-    Subspace::WorkflowEvents.range(&(bucket(workflow.as_uuid()), workflow.as_uuid()))
-}
-
-/// The event of an `OW` key.
-pub fn parse_workflow_event(key: &[u8]) -> Option<EventId> {
-    let (_, _, event): (u16, Uuid, Uuid) = Subspace::WorkflowEvents.parse(key)?;
-    Some(EventId::from_uuid(event))
-}
-
-/// `A,event,attempt`.
+/// `A,b,event,attempt`.
 pub fn attempt(id: EventId, attempt: u32) -> Vec<u8> {
-    Subspace::Attempt.key(&(id.as_uuid(), attempt))
+    Subspace::Attempt.key(&(bucket(id.as_uuid()), id.as_uuid(), attempt))
 }
 
 /// All attempts to deliver an event.
 pub fn attempts(id: EventId) -> KeyRange {
-    Subspace::Attempt.range(&(id.as_uuid(),))
+    Subspace::Attempt.range(&(bucket(id.as_uuid()), id.as_uuid()))
 }
 
 /// `U,cust,H(patient),n`.
@@ -363,11 +357,6 @@ pub fn zone_due(kind: QueueKind, customer: &CustomerId, now: Timestamp) -> KeyRa
 pub fn parse_item(key: &[u8]) -> Option<(Timestamp, Uuid)> {
     let (_, _, vests, id): (u16, String, u64, Uuid) = Subspace::Item.parse(key)?;
     Some((Timestamp::from_millis(vests), id))
-}
-
-/// `ZI,kind,id`.
-pub fn item_locator(kind: QueueKind, id: Uuid) -> Vec<u8> {
-    Subspace::ItemLocator.key(&(kind as u16, id))
 }
 
 /// `P,kind,shard,tick,cust`.

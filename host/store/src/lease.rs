@@ -11,7 +11,7 @@ use crate::codec;
 use crate::database::{Operation, StoreError, Tx};
 use crate::engine::{RangeOptions, Read, Watch};
 use crate::keys::{self, QueueKind, SHARDS};
-use crate::queue::Lease;
+use crate::queue::{self, Lease};
 use crate::records::{OutboxEvent, QueueItem};
 use crate::transition::{self, Cause};
 
@@ -168,6 +168,7 @@ impl LeaseBatch<'_> {
             let cause = Cause::new(self.now, Actor::Worker, "leased");
             let leased = match stored {
                 Some(mut stored) => {
+                    stored.queued = Some(until);
                     match transition::apply(tx, &mut stored, Command::Lease(token), cause) {
                         Ok(()) => true,
                         Err(StoreError::Illegal(_)) => false,
@@ -178,11 +179,13 @@ impl LeaseBatch<'_> {
             };
             if !leased {
                 tx.clear(&key);
-                tx.clear(&keys::item_locator(self.kind, id));
+                queue::note(tx, self.kind, id, None).await?;
                 return Ok(None);
             }
+        } else {
+            queue::note(tx, self.kind, id, Some(until)).await?;
         }
-        crate::queue::reschedule(tx, self.kind, customer, id, (vested, until), &item).await?;
+        queue::reschedule(tx, self.kind, customer, id, (vested, until), &item).await?;
         Ok(Some(Lease {
             kind: self.kind,
             customer: customer.clone(),

@@ -13,6 +13,7 @@ pub mod check;
 pub mod codec;
 pub mod complete;
 pub mod copy;
+pub mod counter;
 pub mod database;
 pub mod deliver;
 pub mod engine;

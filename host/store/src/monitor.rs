@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use patchbay_workflow::{Status, Timestamp};
 
+use crate::counter;
 use crate::database::{Operation, StoreError, Tx};
 use crate::engine::{RangeOptions, Read};
 use crate::keys::{self, QueueKind, SHARDS};
@@ -64,13 +65,11 @@ impl Operation for StatusTotals {
         };
         let range = keys::counters(self.after.as_deref());
         let rows = tx.get_range(&range, options).await?;
-        let counts = rows.iter().filter_map(|(key, value)| {
-            let (_, status) = keys::parse_counter(key)?;
-            let count = i64::from_le_bytes(value.as_ref().try_into().ok()?);
-            Some((status, u64::try_from(count).unwrap_or(0)))
-        });
+        let counts = rows
+            .iter()
+            .filter_map(|(_, value)| counter::read(Some(value)));
         Ok(TotalsPage {
-            counts: counts.collect(),
+            counts: counts.flatten().collect(),
             last: (rows.len() == PAGE)
                 .then(|| rows.last().map(|(key, _)| key.clone()))
                 .flatten(),

@@ -5,15 +5,18 @@
 //! The invariant: a zone that is not empty has its pointer at or before its first vesting time. Whoever
 //! writes an item keeps it ([`put`]); whoever moves or retires a pointer reads the zone serialisably
 //! ([`Tend`]), so that an item put at the same time makes one of the two try again.
+//!
+//! Where an item stands is noted in the record it belongs to (its workflow's or event's `queued`), which is
+//! written in the same transactions anyway.
 
 use async_trait::async_trait;
-use patchbay_workflow::{CustomerId, LeaseToken, Timestamp};
+use patchbay_workflow::{CustomerId, EventId, LeaseToken, Timestamp, WorkflowId};
 use uuid::Uuid;
 
 use crate::database::{Operation, StoreError, Tx};
 use crate::engine::Read;
 use crate::keys::{self, QueueKind};
-use crate::records::{Instant, ItemLocator, QueueItem};
+use crate::records::{Instant, OutboxEvent, QueueItem, StoredWorkflow};
 
 /// An item somebody holds until it vests again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +44,7 @@ pub enum Held {
     No,
 }
 
-/// Puts an item into its zone and sees to the pointer.
+/// Puts an item into its zone and sees to the pointer. The caller notes its place.
 pub async fn put(
     tx: &mut Tx<'_>,
     kind: QueueKind,
@@ -51,13 +54,6 @@ pub async fn put(
     item: &QueueItem,
 ) -> Result<(), StoreError> {
     tx.put(&keys::item(kind, customer, vests, id), item)?;
-    tx.put(
-        &keys::item_locator(kind, id),
-        &ItemLocator {
-            customer: customer.clone(),
-            vests,
-        },
-    )?;
     lower_pointer(tx, kind, customer, vests).await
 }
 
@@ -82,26 +78,34 @@ pub(crate) async fn lower_pointer(
     Ok(())
 }
 
-/// Where an item is; none if it is in no zone.
-pub async fn locate(
+/// Notes where an item stands, in the record it belongs to.
+pub(crate) async fn note(
     tx: &mut Tx<'_>,
     kind: QueueKind,
     id: Uuid,
-) -> Result<Option<ItemLocator>, StoreError> {
-    tx.record(&keys::item_locator(kind, id), Read::Serializable)
-        .await
-}
-
-/// Removes an item from wherever it is.
-pub async fn remove(tx: &mut Tx<'_>, kind: QueueKind, id: Uuid) -> Result<(), StoreError> {
-    if let Some(at) = locate(tx, kind, id).await? {
-        tx.clear(&keys::item(kind, &at.customer, at.vests, id));
-        tx.clear(&keys::item_locator(kind, id));
+    queued: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    match kind {
+        QueueKind::Work => {
+            let key = keys::workflow(WorkflowId::from_uuid(id));
+            let owner = tx.record::<StoredWorkflow>(&key, Read::Serializable);
+            match owner.await? {
+                Some(owner) => tx.put(&key, &StoredWorkflow { queued, ..owner }),
+                None => Ok(()),
+            }
+        }
+        QueueKind::Delivery => {
+            let key = keys::outbox(EventId::from_uuid(id));
+            let owner = tx.record::<OutboxEvent>(&key, Read::Serializable);
+            match owner.await? {
+                Some(owner) => tx.put(&key, &OutboxEvent { queued, ..owner }),
+                None => Ok(()),
+            }
+        }
     }
-    Ok(())
 }
 
-/// Moves an item that vests at `from` to another time, with the new content.
+/// Moves an item that vests at `from` to another time, with the new content. The caller notes its place.
 pub async fn reschedule(
     tx: &mut Tx<'_>,
     kind: QueueKind,
@@ -112,13 +116,6 @@ pub async fn reschedule(
 ) -> Result<(), StoreError> {
     tx.clear(&keys::item(kind, customer, from, id));
     tx.put(&keys::item(kind, customer, to, id), item)?;
-    tx.put(
-        &keys::item_locator(kind, id),
-        &ItemLocator {
-            customer: customer.clone(),
-            vests: to,
-        },
-    )?;
     // Later than before: the pointer is early enough. Earlier: it may not be.
     if to < from {
         lower_pointer(tx, kind, customer, to).await
@@ -137,18 +134,19 @@ pub async fn held(tx: &mut Tx<'_>, lease: &Lease) -> Result<Held, StoreError> {
     })
 }
 
-/// Takes the item of a lease that holds out of the queue.
+/// Takes the item of a lease that holds out of the queue. The caller notes that it has no place.
 pub fn finish(tx: &mut Tx<'_>, lease: &Lease) {
-    tx.clear(&keys::item(
-        lease.kind,
-        &lease.customer,
-        lease.until,
-        lease.id,
-    ));
-    tx.clear(&keys::item_locator(lease.kind, lease.id));
+    let Lease {
+        kind,
+        customer,
+        until,
+        id,
+        ..
+    } = lease;
+    tx.clear(&keys::item(*kind, customer, *until, *id));
 }
 
-/// Gives a lease back: its item vests at `at`.
+/// Gives a lease back: its item vests at `at`. The caller notes its place.
 pub async fn give_back(tx: &mut Tx<'_>, lease: &Lease, at: Timestamp) -> Result<(), StoreError> {
     let item = QueueItem {
         lease: None,
@@ -198,6 +196,7 @@ impl Operation for Extend<'_> {
             ..
         } = self.lease;
         reschedule(tx, *kind, customer, *id, (*until, self.until), item).await?;
+        note(tx, *kind, *id, Some(self.until)).await?;
         Ok(Some(extended))
     }
 }
@@ -217,7 +216,10 @@ impl Operation for Return<'_> {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         match held(tx, self.lease).await? {
-            Held::Yes => give_back(tx, self.lease, self.at).await,
+            Held::Yes => {
+                give_back(tx, self.lease, self.at).await?;
+                note(tx, self.lease.kind, self.lease.id, Some(self.at)).await
+            }
             Held::No => Ok(()),
         }
     }

@@ -11,14 +11,12 @@ use crate::database::{Operation, StoreError, Tx};
 use crate::engine::{RangeOptions, Read};
 use crate::keys::{self, QueueKind};
 use crate::queue;
-use crate::records::IdempotencyRecord;
+use crate::records::{IdempotencyRecord, StoredWorkflow};
 use crate::transition::{self, Cause};
 
-/// Lists what is overdue in one status and bucket, the longest overdue first.
+/// Lists what may be overdue in one bucket, the longest overdue first.
 #[derive(Debug)]
 pub struct Overdue {
-    /// In which status.
-    pub status: Status,
     /// In which bucket, below [`keys::BUCKETS`].
     pub bucket: u16,
     /// The time.
@@ -32,7 +30,7 @@ impl Operation for Overdue {
     type Output = Vec<WorkflowId>;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<WorkflowId>, StoreError> {
-        let range = keys::overdue(self.status, self.bucket, self.now);
+        let range = keys::overdue(self.bucket, self.now);
         let options = RangeOptions {
             limit: self.limit,
             reverse: false,
@@ -49,7 +47,7 @@ impl Operation for Overdue {
 /// What was found of one workflow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// It moved on meanwhile.
+    /// It moved on, and has time yet.
     Moved,
     /// It waits its turn in the queue, or a worker has it: nothing to mend.
     Waiting,
@@ -85,7 +83,13 @@ impl Operation for Mend {
         let Some(mut stored) = loaded else {
             return Ok(Finding::Moved);
         };
-        if stored.due.is_none_or(|(_, at)| at > self.now) {
+        if stored.due.is_none_or(|due| due > self.now) {
+            return Ok(Finding::Moved);
+        }
+        // Its entry may be that of a status it has left.
+        let deadline = stored.workflow.deadline(tx.deadlines());
+        if deadline.is_some_and(|deadline| deadline > self.now) {
+            transition::postpone(tx, &mut stored, deadline)?;
             return Ok(Finding::Moved);
         }
         let id = self.workflow.as_uuid();
@@ -100,8 +104,9 @@ impl Operation for Mend {
                 Ok(Finding::Undelivered(stored.workflow))
             }
             Status::Received | Status::InProgress | Status::Requested => {
-                if queue::locate(tx, QueueKind::Work, id).await?.is_some() {
-                    transition::postpone(tx, &mut stored, self.now.after(self.again))?;
+                let again = Some(self.now.after(self.again));
+                if is_queued(tx, &stored).await? {
+                    transition::postpone(tx, &mut stored, again)?;
                     return Ok(Finding::Waiting);
                 }
                 if stored.workflow.executions >= self.most_executions {
@@ -110,13 +115,24 @@ impl Operation for Mend {
                 let item = work_item(&stored.workflow, self.now);
                 let customer = stored.workflow.customer.clone();
                 queue::put(tx, QueueKind::Work, &customer, id, self.now, &item).await?;
+                stored.queued = Some(self.now);
                 let cause = Cause::new(self.now, Actor::Reconciler, "put-back");
                 transition::note(tx, &mut stored, cause)?;
-                transition::postpone(tx, &mut stored, self.now.after(self.again))?;
+                transition::postpone(tx, &mut stored, again)?;
                 Ok(Finding::Requeued)
             }
         }
     }
+}
+
+/// Whether a workflow's queue item is where it is noted to be.
+async fn is_queued(tx: &mut Tx<'_>, stored: &StoredWorkflow) -> Result<bool, StoreError> {
+    let Some(vests) = stored.queued else {
+        return Ok(false);
+    };
+    let Workflow { id, customer, .. } = &stored.workflow;
+    let key = keys::item(QueueKind::Work, customer, vests, id.as_uuid());
+    Ok(tx.get(&key, Read::Serializable).await?.is_some())
 }
 
 /// Removes idempotency records that have expired.

@@ -3,7 +3,7 @@
 
 use patchbay_vault::Sealed;
 use patchbay_workflow::{
-    CustomerId, EventId, EventKind, Failure, KeyedHash, LeaseToken, PluginRef, RequestType, Status,
+    CustomerId, EventId, EventKind, Failure, KeyedHash, LeaseToken, PluginRef, RequestType,
     TimelineEntry, Timestamp, Workflow, WorkflowId,
 };
 use serde::{Deserialize, Serialize};
@@ -19,8 +19,13 @@ pub struct StoredWorkflow {
     pub last_lease: Option<LeaseToken>,
     /// The number of the next entry of its timeline.
     pub next_entry: u32,
-    /// The status under which it stands in the overdue index, and when that is due.
-    pub due: Option<(Status, Timestamp)>,
+    /// Under which time it stands in the overdue index: at or before its deadline, or when it is to be looked
+    /// at again. None once it has ended.
+    pub due: Option<Timestamp>,
+    /// Under which vesting time its queue item stands; none while it has none.
+    pub queued: Option<Timestamp>,
+    /// The events that tell of it, oldest first.
+    pub events: Vec<EventId>,
 }
 
 impl Record for StoredWorkflow {
@@ -139,6 +144,8 @@ pub struct OutboxEvent {
     pub completes: bool,
     /// Where it stands.
     pub state: EventState,
+    /// Under which vesting time its queue item stands; none while it has none.
+    pub queued: Option<Timestamp>,
 }
 
 impl Record for OutboxEvent {
@@ -196,19 +203,6 @@ pub struct QueueItem {
 
 impl Record for QueueItem {
     const NAME: &'static str = "queue item";
-}
-
-/// `ZI`: where an item is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ItemLocator {
-    /// In whose zone.
-    pub customer: CustomerId,
-    /// Under which vesting time.
-    pub vests: Timestamp,
-}
-
-impl Record for ItemLocator {
-    const NAME: &'static str = "queue item locator";
 }
 
 /// `PL` and other keys that hold one instant.

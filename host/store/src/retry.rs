@@ -67,6 +67,7 @@ impl Operation for Retry {
         }
         stored.workflow.pins = self.pins.clone();
         let cause = Cause::new(self.now, self.actor.clone(), "retried");
+        stored.queued = Some(self.now);
         transition::apply(tx, &mut stored, Command::Retry, cause)?;
         let item = work_item(&stored.workflow, self.now);
         let id = self.workflow.as_uuid();

@@ -62,17 +62,20 @@ pub async fn load(
     tx.record(&keys::workflow(id), read).await
 }
 
-/// Writes a workflow that was just accepted.
+/// Writes a workflow that was just accepted and whose queue item vests at `queued`.
 pub fn create(
     tx: &mut Tx<'_>,
     workflow: Workflow,
+    queued: Timestamp,
     cause: Cause,
-) -> Result<StoredWorkflow, StoreError> {
+) -> Result<(), StoreError> {
     let mut stored = StoredWorkflow {
         workflow,
         last_lease: None,
         next_entry: 0,
         due: None,
+        queued: Some(queued),
+        events: Vec::new(),
     };
     index(tx, None, &mut stored);
     tx.put(
@@ -80,8 +83,7 @@ pub fn create(
         &Holder(stored.workflow.id),
     )?;
     append(tx, &mut stored, None, cause)?;
-    tx.put(&keys::workflow(stored.workflow.id), &stored)?;
-    Ok(stored)
+    tx.put(&keys::workflow(stored.workflow.id), &stored)
 }
 
 /// Applies a command. The caller has read `stored` serialisably in this transaction.
@@ -116,13 +118,13 @@ pub fn note(tx: &mut Tx<'_>, stored: &mut StoredWorkflow, cause: Cause) -> Resul
     tx.put(&keys::workflow(stored.workflow.id), stored)
 }
 
-/// Gives a workflow that merely waits until `at` before it is looked at again.
+/// Moves a workflow in the overdue index, so that it is looked at again at `at`.
 pub fn postpone(
     tx: &mut Tx<'_>,
     stored: &mut StoredWorkflow,
-    at: Timestamp,
+    at: Option<Timestamp>,
 ) -> Result<(), StoreError> {
-    set_due(tx, stored, Some(at));
+    set_due(tx, stored, at);
     tx.put(&keys::workflow(stored.workflow.id), stored)
 }
 
@@ -143,27 +145,32 @@ fn index(tx: &mut Tx<'_>, before: Option<&Workflow>, stored: &mut StoredWorkflow
     );
     let was = before.map(Workflow::status);
     if was != Some(status) {
-        if let Some(was) = was {
-            tx.add(&keys::counter(&after.customer, was), -1);
+        let counter = keys::counter(&after.customer, keys::list(after.id));
+        match was {
+            Some(was) => tx.count(&counter, &[(was, -1), (status, 1)]),
+            None => tx.count(&counter, &[(status, 1)]),
         }
-        tx.add(&keys::counter(&after.customer, status), 1);
     }
-    set_due(tx, stored, after.deadline(tx.deadlines()));
+    // An entry that is early enough stays where it is: most workflows have ended before anybody looks, and
+    // whoever looks early moves it on.
+    match after.deadline(tx.deadlines()) {
+        Some(deadline) if stored.due.is_some_and(|due| due <= deadline) => {}
+        deadline => set_due(tx, stored, deadline),
+    }
 }
 
 fn set_due(tx: &mut Tx<'_>, stored: &mut StoredWorkflow, at: Option<Timestamp>) {
     let id = stored.workflow.id;
-    let next = at.map(|at| (stored.workflow.status(), at));
-    if next == stored.due {
+    if at == stored.due {
         return;
     }
-    if let Some((status, at)) = stored.due {
-        tx.clear(&keys::deadline(status, at, id));
+    if let Some(due) = stored.due {
+        tx.clear(&keys::deadline(due, id));
     }
-    if let Some((status, at)) = next {
-        tx.set(&keys::deadline(status, at, id), b"");
+    if let Some(at) = at {
+        tx.set(&keys::deadline(at, id), b"");
     }
-    stored.due = next;
+    stored.due = at;
 }
 
 fn append(

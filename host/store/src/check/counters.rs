@@ -20,8 +20,9 @@ use super::look::of;
 use super::report::{Code, Finding};
 use super::{Check, CheckError};
 use crate::codec::Record;
+use crate::counter;
 use crate::database::{Operation, StoreError, Tx};
-use crate::engine::{KeyRange, RangeOptions, Read};
+use crate::engine::{KeyRange, RangeOptions, Read, Row};
 use crate::keys;
 use crate::keys::parsed::{self, Key};
 
@@ -43,31 +44,45 @@ impl Check<'_> {
     /// Compares all counters of all customers.
     pub(super) async fn counters(&mut self) -> Result<(), CheckError> {
         let mut rest = parsed::customer_lists();
-        while let Some(key) = self.db.run(&FirstKey(&rest)).await? {
+        while let Some((key, _)) = self.db.run(&FirstRow(&rest)).await? {
             rest.begin = KeyRange::key(&key).end;
             if let Some(Key::CustomerStatus {
-                customer, status, ..
+                customer,
+                status,
+                workflow,
+                ..
             }) = Key::parse(&key)
             {
-                self.counter(&customer, status).await?;
-                rest.begin = keys::customer_status_range(&customer, status).end;
+                let list = keys::list(workflow);
+                self.counter(&customer, status, list).await?;
+                rest.begin = keys::customer_list(&customer, status, list).end;
             }
         }
         let mut rest = keys::counters(None);
-        while let Some(key) = self.db.run(&FirstKey(&rest)).await? {
+        while let Some((key, value)) = self.db.run(&FirstRow(&rest)).await? {
             rest.begin = KeyRange::key(&key).end;
-            if let Some(Key::Counter { customer, status }) = Key::parse(&key) {
-                let list = keys::customer_status_range(&customer, status);
-                if self.db.run(&FirstKey(&list)).await?.is_none() {
-                    self.counter(&customer, status).await?;
+            let (Some(Key::Counter { customer, list }), Some(counts)) =
+                (Key::parse(&key), counter::read(Some(&value)))
+            else {
+                continue;
+            };
+            for (status, count) in counts {
+                let entries = keys::customer_list(&customer, status, list);
+                if count != 0 && self.db.run(&FirstRow(&entries)).await?.is_none() {
+                    self.counter(&customer, status, list).await?;
                 }
             }
         }
         Ok(())
     }
 
-    async fn counter(&mut self, customer: &CustomerId, status: Status) -> Result<(), CheckError> {
-        let Some(difference) = self.difference(customer, status).await? else {
+    async fn counter(
+        &mut self,
+        customer: &CustomerId,
+        status: Status,
+        list: u16,
+    ) -> Result<(), CheckError> {
+        let Some(difference) = self.difference(customer, status, list).await? else {
             let pair = (customer.to_string(), status.as_str());
             self.report.unsettled.push(pair);
             return Ok(());
@@ -77,15 +92,14 @@ impl Check<'_> {
         }
         let counter = Key::Counter {
             customer: customer.clone(),
-            status,
+            list,
         };
-        let finding = Finding::new(
-            Code::CounterWrong,
-            of(&counter).and("difference", difference),
-        );
+        let ids = of(&counter).and("status", status);
+        let finding = Finding::new(Code::CounterWrong, ids.and("difference", difference));
         if let Some(repairing) = &mut self.repairing {
             let correct = Correct {
                 key: &counter.bytes(),
+                status,
                 by: difference.wrapping_neg(),
                 repairing: *repairing,
             };
@@ -103,14 +117,16 @@ impl Check<'_> {
         &self,
         customer: &CustomerId,
         status: Status,
+        list: u16,
     ) -> Result<Option<i64>, StoreError> {
-        let list = keys::customer_status_range(customer, status);
+        let counter = keys::counter(customer, list);
+        let list = keys::customer_list(customer, status, list);
         for _ in 0..TRIES {
             let mut before = Tally::new(list.clone());
             let tail = loop {
                 let tally = CountPage {
                     rest: &before.rest,
-                    counter: Some(keys::counter(customer, status)),
+                    counter: Some((&counter, status)),
                     limit: self.options.counted_at_once,
                 };
                 let page = self.db.run(&tally).await?;
@@ -135,7 +151,7 @@ impl Check<'_> {
             }
             if after.same(&before) {
                 let listed = before.count + tail.keys.len() as u64;
-                return Ok(Some(tail.counter.wrapping_sub_unsigned(listed)));
+                return Ok(Some(tail.counter.wrapping_sub(listed).cast_signed()));
             }
         }
         Ok(None)
@@ -175,13 +191,13 @@ impl Tally {
 
 struct Page {
     keys: Vec<bytes::Bytes>,
-    counter: i64,
+    counter: u64,
 }
 
 /// Reads a page of a list, and its counter at the same moment.
 struct CountPage<'a> {
     rest: &'a KeyRange,
-    counter: Option<Vec<u8>>,
+    counter: Option<(&'a [u8], Status)>,
     limit: usize,
 }
 
@@ -196,34 +212,38 @@ impl Operation for CountPage<'_> {
             read: Read::Snapshot,
         };
         let rows = tx.get_range(self.rest, options).await?;
-        let value = match &self.counter {
-            Some(key) => tx.get(key, Read::Snapshot).await?,
-            None => None,
+        let counter = match self.counter {
+            Some((key, status)) => {
+                let value = tx.get(key, Read::Snapshot).await?;
+                let counts = counter::read(value.as_deref()).into_iter().flatten();
+                counts
+                    .filter(|(of, _)| *of == status)
+                    .fold(0, |_, (_, count)| count)
+            }
+            None => 0,
         };
         Ok(Page {
             keys: rows.into_iter().map(|(key, _)| key).collect(),
-            counter: value
-                .and_then(|bytes| <[u8; 8]>::try_from(bytes.as_ref()).ok())
-                .map_or(0, i64::from_le_bytes),
+            counter,
         })
     }
 }
 
-struct FirstKey<'a>(&'a KeyRange);
+struct FirstRow<'a>(&'a KeyRange);
 
 #[async_trait]
-impl Operation for FirstKey<'_> {
-    type Output = Option<bytes::Bytes>;
+impl Operation for FirstRow<'_> {
+    type Output = Option<Row>;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Output, StoreError> {
-        let first = tx.first(self.0, Read::Snapshot).await?;
-        Ok(first.map(|(key, _)| key))
+        tx.first(self.0, Read::Snapshot).await
     }
 }
 
 /// Adds to a counter, once: that it was done is noted with it, as an addition does not show.
 struct Correct<'a> {
     key: &'a [u8],
+    status: Status,
     by: i64,
     repairing: Repairing,
 }
@@ -246,7 +266,7 @@ impl Operation for Correct<'_> {
         if found != Some(self.repairing) {
             return Ok(false);
         }
-        tx.add(self.key, self.by);
+        tx.count(self.key, &[(self.status, self.by)]);
         tx.put(&note, &done)?;
         Ok(true)
     }

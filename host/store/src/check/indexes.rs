@@ -38,18 +38,13 @@ pub(super) async fn customer_status(look: &mut Look<'_, '_>, key: &Key) -> Resul
 
 /// `S`.
 pub(super) async fn deadline(look: &mut Look<'_, '_>, key: &Key) -> Result<(), StoreError> {
-    let Key::Deadline {
-        status,
-        at,
-        workflow,
-    } = key
-    else {
+    let Key::Deadline { at, workflow } = key else {
         return Ok(());
     };
     let stands = match look.workflow(*workflow).await? {
         Slot::Missing => false,
         Slot::Broken => true,
-        Slot::There(stored) => stored.due == Some((*status, *at)),
+        Slot::There(stored) => stored.due == Some(*at),
     };
     if !stands && look.found(Code::DeadlineStale, of(key)) {
         look.tx.clear(&key.bytes());
@@ -127,9 +122,9 @@ pub(super) async fn chunk(
     Ok(())
 }
 
-/// `#`, `N`: a number of eight bytes.
-pub(super) fn number(look: &mut Look<'_, '_>, value: &[u8], key: &Key) {
-    if value.len() != size_of::<i64>() && look.found(Code::IndexUnreadable, of(key)) {
+/// `#`, `N`: a number of so many bytes.
+pub(super) fn number(look: &mut Look<'_, '_>, value: &[u8], length: usize, key: &Key) {
+    if value.len() != length && look.found(Code::IndexUnreadable, of(key)) {
         // Its count is made again after the walk.
         look.tx.clear(&key.bytes());
     }

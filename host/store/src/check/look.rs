@@ -139,7 +139,7 @@ impl<'l, 't> Look<'l, 't> {
         self.tx.last(range, self.read).await
     }
 
-    /// Puts an item into the queue whatever its locator and pointer look like.
+    /// Puts an item into the queue whatever its pointer looks like.
     pub(super) async fn enqueue(
         &mut self,
         kind: QueueKind,
@@ -151,7 +151,8 @@ impl<'l, 't> Look<'l, 't> {
         if matches!(self.record::<Instant>(&locator).await?, Slot::Broken) {
             self.tx.clear(&locator);
         }
-        queue::put(self.tx, kind, customer, id, self.now, item).await
+        queue::put(self.tx, kind, customer, id, self.now, item).await?;
+        queue::note(self.tx, kind, id, Some(self.now)).await
     }
 }
 
@@ -189,12 +190,9 @@ pub(super) fn of(key: &Key) -> Ids {
             .and("customer", customer)
             .and("status", status)
             .and("workflow", workflow),
-        Key::Deadline {
-            status, workflow, ..
-        } => ids.and("status", status).and("workflow", workflow),
-        Key::Counter { customer, status } => ids.and("customer", customer).and("status", status),
+        Key::Deadline { workflow, .. } => ids.and("workflow", workflow),
+        Key::Counter { customer, list } => ids.and("customer", customer).and("list", list),
         Key::Outbox(event) | Key::Message { event, .. } => ids.and("event", event),
-        Key::WorkflowEvent { workflow, event } => ids.and("workflow", workflow).and("event", event),
         Key::Attempt { event, number } => ids.and("event", event).and("attempt", number),
         Key::PatientEvent {
             customer,
@@ -206,7 +204,6 @@ pub(super) fn of(key: &Key) -> Ids {
         } => queue_ids(ids, *kind)
             .and("customer", customer)
             .and("id", id),
-        Key::ItemLocator { kind, id } => queue_ids(ids, *kind).and("id", id),
         Key::Pointer { kind, customer, .. } | Key::PointerLocator { kind, customer } => {
             queue_ids(ids, *kind).and("customer", customer)
         }

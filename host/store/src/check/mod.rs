@@ -31,6 +31,7 @@ use self::counters::Repairing;
 use self::look::{Found, Look, Mend, of};
 use crate::codec;
 use crate::copy::page::{PageSize, Pages};
+use crate::counter;
 use crate::database::{Database, Operation, StoreError, Tx};
 use crate::engine::Read;
 use crate::keys::{self, parsed, parsed::Key};
@@ -320,8 +321,12 @@ async fn examine(
         Key::InFlight { customer, patient } => {
             indexes::in_flight(look, customer, patient, value).await
         }
-        Key::Counter { .. } | Key::Wake { .. } => {
-            indexes::number(look, value, &key);
+        Key::Counter { .. } => {
+            indexes::number(look, value, counter::LENGTH, &key);
+            Ok(())
+        }
+        Key::Wake { .. } => {
+            indexes::number(look, value, size_of::<i64>(), &key);
             Ok(())
         }
         Key::Idempotency { customer, hash } => {
@@ -334,7 +339,6 @@ async fn examine(
         Key::Decision { .. } => mappings::decision(look, &key, value).await,
         Key::LinkedTo { .. } => mappings::linked_to(look, &key).await,
         Key::Item { .. } => queue::item(look, &key, value, !again).await,
-        Key::ItemLocator { kind, id } => queue::locator(look, (*kind, *id), value).await,
         Key::Pointer {
             kind,
             tick,
@@ -344,9 +348,6 @@ async fn examine(
             queue::pointer_locator(look, *kind, customer, value).await
         }
         Key::Outbox(id) => outbox::event(look, *id, value).await,
-        Key::WorkflowEvent { workflow, event } => {
-            outbox::workflow_event(look, *workflow, *event).await
-        }
         Key::PatientEvent {
             customer,
             patient,

@@ -1,8 +1,9 @@
 //! Events: their place in the patient's order, their message, their attempts, their queue item.
 
-use patchbay_workflow::{CustomerId, EventId, KeyedHash, WorkflowId};
+use patchbay_workflow::{CustomerId, EventId, KeyedHash};
 
 use super::look::{Look, Slot, of};
+use super::queue;
 use super::report::{Code, Ids};
 use crate::codec;
 use crate::complete::delivery_item;
@@ -64,10 +65,19 @@ pub(super) async fn event(
     let ids = of(&key)
         .and("customer", &event.customer)
         .and("workflow", event.workflow);
-    look.belongs_to(event.workflow, &key).await?;
-    let listed = keys::workflow_event(event.workflow, id);
-    if !look.exists(&listed).await? && look.found(Code::WorkflowEventMissing, ids.clone()) {
-        look.tx.set(&listed, b"");
+    match look.workflow(event.workflow).await? {
+        Slot::Missing => {
+            look.found(Code::WorkflowMissing, ids.clone());
+        }
+        Slot::Broken => {}
+        Slot::There(mut owner) => {
+            if !owner.events.contains(&id) && look.found(Code::WorkflowEventMissing, ids.clone()) {
+                owner.events.push(id);
+                // Ids are in the order in which they were made.
+                owner.events.sort_unstable();
+                look.tx.put(&keys::workflow(event.workflow), &owner)?;
+            }
+        }
     }
     place(look, &event, &ids).await?;
     attempts(look, &event, &ids).await?;
@@ -76,9 +86,8 @@ pub(super) async fn event(
         if look.first(&message).await?.is_none() {
             look.found(Code::MessageMissing, ids.clone());
         }
-        item(look, &event, ids).await?;
     }
-    Ok(())
+    item(look, &event, ids).await
 }
 
 /// An event that is pending has its place; one that is done with has it while it is the last.
@@ -141,10 +150,18 @@ async fn attempts(
 
 async fn item(look: &mut Look<'_, '_>, event: &OutboxEvent, ids: Ids) -> Result<(), StoreError> {
     let (kind, id) = (QueueKind::Delivery, event.id.as_uuid());
-    if !matches!(turn(look, event).await?, Turn::Now)
-        || look.exists(&keys::item_locator(kind, id)).await?
-    {
+    if queue::stands(look, kind, &event.customer, id, event.queued).await? {
         return Ok(());
+    }
+    let turn = if is_pending(event) {
+        turn(look, event).await?
+    } else {
+        Turn::Later
+    };
+    match turn {
+        Turn::Unknown => return Ok(()),
+        Turn::Later => return queue::stale(look, kind, id, event.queued, &ids).await,
+        Turn::Now => {}
     }
     let Slot::There(stored) = look.workflow(event.workflow).await? else {
         return Ok(());
@@ -153,27 +170,6 @@ async fn item(look: &mut Look<'_, '_>, event: &OutboxEvent, ids: Ids) -> Result<
     if look.found_before(Code::DeliveryItemMissing, ids) {
         let item = delivery_item(&stored.workflow, look.now);
         look.enqueue(kind, &event.customer, id, &item).await?;
-    }
-    Ok(())
-}
-
-/// `OW`.
-pub(super) async fn workflow_event(
-    look: &mut Look<'_, '_>,
-    workflow: WorkflowId,
-    event: EventId,
-) -> Result<(), StoreError> {
-    let key = Key::WorkflowEvent { workflow, event };
-    match look.event(event).await? {
-        Slot::Broken => {}
-        Slot::Missing => {
-            look.found(Code::EventMissing, of(&key));
-        }
-        Slot::There(event) => {
-            if event.workflow != workflow && look.found(Code::WorkflowEventStale, of(&key)) {
-                look.tx.clear(&key.bytes());
-            }
-        }
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The queue: items and their locators, pointers and theirs, and that each item is wanted.
+//! The queue: items and who knows of them, pointers and their locators, and that each item is wanted.
 
 use patchbay_workflow::{CustomerId, EventId, Status, Timestamp, WorkflowId};
 use uuid::Uuid;
@@ -12,8 +12,8 @@ use crate::complete::delivery_item;
 use crate::database::StoreError;
 use crate::keys::parsed::Key;
 use crate::keys::{self, QueueKind};
-use crate::queue::lower_pointer;
-use crate::records::{Instant, ItemLocator, QueueItem, StoredWorkflow};
+use crate::queue::{lower_pointer, note};
+use crate::records::{Instant, QueueItem, StoredWorkflow};
 
 /// Whether a workflow in this status is processed from the queue.
 pub(super) const fn needs_work(status: Status) -> bool {
@@ -37,17 +37,63 @@ impl Place<'_> {
         keys::item(self.kind, self.customer, self.vests, self.id)
     }
 
-    /// Takes the item out, and its locator where that means it.
+    /// Takes the item out; its owner, if that is meant, no longer knows of it.
     async fn remove(&self, look: &mut Look<'_, '_>) -> Result<(), StoreError> {
         look.tx.clear(&self.key());
-        let locator = keys::item_locator(self.kind, self.id);
-        if let Slot::There(ItemLocator { customer, vests }) = look.record(&locator).await?
-            && (&customer, vests) == (self.customer, self.vests)
-        {
-            look.tx.clear(&locator);
+        match noted(look, self.kind, self.id).await? {
+            Some((customer, Some(vests))) if (&customer, vests) == (self.customer, self.vests) => {
+                note(look.tx, self.kind, self.id, None).await
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
+}
+
+/// Whose queue the owner of an item is in, and under which vesting time its item stands as far as it knows;
+/// none if there is no owner that can be read.
+async fn noted(
+    look: &mut Look<'_, '_>,
+    kind: QueueKind,
+    id: Uuid,
+) -> Result<Option<(CustomerId, Option<Timestamp>)>, StoreError> {
+    Ok(match kind {
+        QueueKind::Work => match look.workflow(WorkflowId::from_uuid(id)).await? {
+            Slot::There(owner) => Some((owner.workflow.customer, owner.queued)),
+            Slot::Missing | Slot::Broken => None,
+        },
+        QueueKind::Delivery => match look.event(EventId::from_uuid(id)).await? {
+            Slot::There(owner) => Some((owner.customer, owner.queued)),
+            Slot::Missing | Slot::Broken => None,
+        },
+    })
+}
+
+/// Whether an item stands where its owner says.
+pub(super) async fn stands(
+    look: &mut Look<'_, '_>,
+    kind: QueueKind,
+    customer: &CustomerId,
+    id: Uuid,
+    queued: Option<Timestamp>,
+) -> Result<bool, StoreError> {
+    match queued {
+        Some(vests) => look.exists(&keys::item(kind, customer, vests, id)).await,
+        None => Ok(false),
+    }
+}
+
+/// An owner that needs no item, and has none, does not say that it has one.
+pub(super) async fn stale(
+    look: &mut Look<'_, '_>,
+    kind: QueueKind,
+    id: Uuid,
+    queued: Option<Timestamp>,
+    ids: &Ids,
+) -> Result<(), StoreError> {
+    if queued.is_some() && look.found(Code::ItemPlaceStale, ids.clone()) {
+        note(look.tx, kind, id, None).await?;
+    }
+    Ok(())
 }
 
 /// `Z`. With `head` it may be the first of its zone, and the zone's pointer is looked at.
@@ -91,27 +137,23 @@ pub(super) async fn item(
     Ok(())
 }
 
-/// Whether the item is the one that its locator means.
+/// Whether the item is the one that its owner knows of, if it has an owner.
 async fn located(look: &mut Look<'_, '_>, place: Place<'_>, ids: &Ids) -> Result<bool, StoreError> {
-    let key = keys::item_locator(place.kind, place.id);
-    if let Slot::There(ItemLocator { customer, vests }) = look.record(&key).await? {
-        if (&customer, vests) == (place.customer, place.vests) {
-            return Ok(true);
-        }
-        let other = keys::item(place.kind, &customer, vests, place.id);
-        if look.exists(&other).await? {
-            if look.found(Code::ItemDuplicate, ids.clone()) {
-                look.tx.clear(&place.key());
-            }
-            return Ok(false);
-        }
+    let Some((customer, queued)) = noted(look, place.kind, place.id).await? else {
+        return Ok(true);
+    };
+    if (&customer, queued) == (place.customer, Some(place.vests)) {
+        return Ok(true);
     }
-    if look.found(Code::ItemLocatorMissing, ids.clone()) {
-        let locator = ItemLocator {
-            customer: place.customer.clone(),
-            vests: place.vests,
-        };
-        look.tx.put(&key, &locator)?;
+    if stands(look, place.kind, &customer, place.id, queued).await? {
+        if look.found(Code::ItemDuplicate, ids.clone()) {
+            look.tx.clear(&place.key());
+        }
+        return Ok(false);
+    }
+    // In another customer's queue it is stray.
+    if customer == *place.customer && look.found(Code::ItemPlaceWrong, ids.clone()) {
+        note(look.tx, place.kind, place.id, Some(place.vests)).await?;
     }
     Ok(true)
 }
@@ -217,27 +259,6 @@ async fn pointed(
             look.tx.clear(&locator);
         }
         lower_pointer(look.tx, kind, customer, vests).await?;
-    }
-    Ok(())
-}
-
-/// `ZI`.
-pub(super) async fn locator(
-    look: &mut Look<'_, '_>,
-    (kind, id): (QueueKind, Uuid),
-    value: &[u8],
-) -> Result<(), StoreError> {
-    let key = Key::ItemLocator { kind, id };
-    let Ok(ItemLocator { customer, vests }) = codec::decode(value) else {
-        if look.found(Code::IndexUnreadable, of(&key)) {
-            look.tx.clear(&key.bytes());
-        }
-        return Ok(());
-    };
-    if !look.exists(&keys::item(kind, &customer, vests, id)).await?
-        && look.found(Code::ItemLocatorStale, of(&key))
-    {
-        look.tx.clear(&key.bytes());
     }
     Ok(())
 }

@@ -86,11 +86,11 @@ codes! {
     CustomerIndexStale "customer-index-stale" Error Derived
         "A customer's list has a workflow under a status or time that is not its own."
     DeadlineWrong "deadline-wrong" Error Derived
-        "The workflow's own note of its deadline does not fit its status."
+        "The workflow has no place in the overdue index though it has not ended, or one though it has."
     DeadlineMissing "deadline-missing" Error Derived
         "The reconciler would not find the workflow once it is overdue."
     DeadlineStale "deadline-stale" Error Derived
-        "The overdue index has a workflow under a deadline that is not its own."
+        "The overdue index has a workflow under a time that is not its own."
     CounterWrong "counter-wrong" Error Derived
         "A counter is not the number of the customer's workflows in that status."
     TimelineEntryMissing "timeline-entry-missing" Error Lost
@@ -139,10 +139,10 @@ codes! {
         "The queue item does not say what its event's workflow says."
     ItemDuplicate "item-duplicate" Error Derived
         "The queue has the same thing twice."
-    ItemLocatorMissing "item-locator-missing" Error Derived
-        "A queue item is not where its locator says, or has none."
-    ItemLocatorStale "item-locator-stale" Error Derived
-        "A locator names a queue item that is not there."
+    ItemPlaceWrong "item-place-wrong" Error Derived
+        "A workflow or event does not know where its queue item is."
+    ItemPlaceStale "item-place-stale" Error Derived
+        "A workflow or event that needs no queue item says that it has one."
     PointerLate "pointer-late" Error Derived
         "A customer's queue is not looked at when its first item is due."
     PointerMissing "pointer-missing" Error Derived

@@ -5,7 +5,7 @@ use patchbay_workflow::transition::TABLE;
 use patchbay_workflow::{Outcome, Settled, State, Status, TimelineEntry, Workflow, WorkflowId};
 
 use super::look::{Look, Slot, of};
-use super::queue::needs_work;
+use super::queue::{self, needs_work};
 use super::report::{Code, Ids};
 use crate::accept::work_item;
 use crate::codec;
@@ -13,11 +13,9 @@ use crate::database::StoreError;
 use crate::engine::{KeyRange, Row};
 use crate::keys::parsed::Key;
 use crate::keys::{self, QueueKind};
-use crate::records::{
-    EventState, Holder, ItemLocator, Mapping, QueueItem, StoredEntry, StoredWorkflow,
-};
+use crate::records::{EventState, Holder, Mapping, StoredEntry, StoredWorkflow};
 
-/// The most rows read at once of one workflow's timeline or events.
+/// The most rows read at once of one workflow's timeline.
 const PAGE: usize = 500;
 
 pub(super) async fn workflow(
@@ -42,8 +40,8 @@ pub(super) async fn workflow(
     timeline(look, &stored, &ids).await?;
     hold(look, &stored.workflow, &ids).await?;
     candidates(look, &stored.workflow, &ids).await?;
-    item(look, &stored.workflow, &ids).await?;
-    telling(look, &stored.workflow, &ids).await?;
+    item(look, &stored, &ids).await?;
+    events(look, &stored, &ids).await?;
     let outcome = stored.workflow.outcome();
     let mapping = keys::mapping(&stored.workflow.customer, &stored.workflow.patient);
     if outcome == Outcome::Settled(Settled::Linked)
@@ -85,22 +83,19 @@ async fn indexes(
     if !look.exists(&listed).await? && look.found(Code::CustomerIndexMissing, ids.clone()) {
         look.tx.set(&listed, b"");
     }
-    // A workflow that merely waits has been given more time, so only the status has to fit.
-    let fits = stored.due.map(|(of, _)| of) == (!status.is_end()).then_some(status);
-    if !fits {
+    if stored.due.is_some() == status.is_end() {
         if look.found(Code::DeadlineWrong, ids.clone()) {
-            if let Some((of, at)) = stored.due {
-                look.tx.clear(&keys::deadline(of, at, id));
+            if let Some(at) = stored.due {
+                look.tx.clear(&keys::deadline(at, id));
             }
-            let deadline = workflow.deadline(look.tx.deadlines());
-            stored.due = deadline.map(|at| (status, at));
-            if let Some((of, at)) = stored.due {
-                look.tx.set(&keys::deadline(of, at, id), b"");
+            stored.due = workflow.deadline(look.tx.deadlines());
+            if let Some(at) = stored.due {
+                look.tx.set(&keys::deadline(at, id), b"");
             }
             look.tx.put(&keys::workflow(id), stored)?;
         }
-    } else if let Some((of, at)) = stored.due {
-        let entry = keys::deadline(of, at, id);
+    } else if let Some(at) = stored.due {
+        let entry = keys::deadline(at, id);
         if !look.exists(&entry).await? && look.found(Code::DeadlineMissing, ids.clone()) {
             look.tx.set(&entry, b"");
         }
@@ -224,50 +219,58 @@ async fn candidates(
     Ok(())
 }
 
-async fn item(look: &mut Look<'_, '_>, workflow: &Workflow, ids: &Ids) -> Result<(), StoreError> {
-    if !needs_work(workflow.status()) {
+async fn item(
+    look: &mut Look<'_, '_>,
+    stored: &StoredWorkflow,
+    ids: &Ids,
+) -> Result<(), StoreError> {
+    let workflow = &stored.workflow;
+    let (kind, id) = (QueueKind::Work, workflow.id.as_uuid());
+    if queue::stands(look, kind, &workflow.customer, id, stored.queued).await? {
         return Ok(());
     }
-    let (kind, id) = (QueueKind::Work, workflow.id.as_uuid());
-    let queued = match look.record(&keys::item_locator(kind, id)).await? {
-        Slot::There(ItemLocator { customer, vests }) => {
-            let at = keys::item(kind, &customer, vests, id);
-            !matches!(look.record::<QueueItem>(&at).await?, Slot::Missing)
-        }
-        // What to do about a locator that cannot be read is seen where it stands.
-        Slot::Broken => true,
-        Slot::Missing => false,
-    };
-    // It may be there without its locator, which is mended where it stands.
-    if !queued && look.found_before(Code::WorkItemMissing, ids.clone()) {
+    if !needs_work(workflow.status()) {
+        return queue::stale(look, kind, id, stored.queued, ids).await;
+    }
+    // It may stand elsewhere, which is mended where it stands.
+    if look.found_before(Code::WorkItemMissing, ids.clone()) {
         let item = work_item(workflow, look.now);
         look.enqueue(kind, &workflow.customer, id, &item).await?;
     }
     Ok(())
 }
 
-async fn telling(
+/// The events that tell of a workflow: each is there and is the workflow's, and one that it waits for is
+/// still to be delivered.
+async fn events(
     look: &mut Look<'_, '_>,
-    workflow: &Workflow,
+    stored: &StoredWorkflow,
     ids: &Ids,
 ) -> Result<(), StoreError> {
-    if !matches!(workflow.state, State::Telling(_)) {
-        return Ok(());
-    }
-    for (key, _) in look.rows(&keys::workflow_events(workflow.id), PAGE).await? {
-        let Some(Key::WorkflowEvent { event, .. }) = Key::parse(&key) else {
-            continue;
-        };
-        match look.event(event).await? {
-            Slot::There(event) => {
-                if event.completes && matches!(event.state, EventState::Pending { .. }) {
-                    return Ok(());
+    let id = stored.workflow.id;
+    let mut told = !matches!(stored.workflow.state, State::Telling(_));
+    for listed in &stored.events {
+        match look.event(*listed).await? {
+            Slot::There(event) if event.workflow != id => {
+                if look.found(Code::WorkflowEventStale, ids.clone().and("event", listed)) {
+                    let key = keys::workflow(id);
+                    if let Slot::There(mut stored) = look.record::<StoredWorkflow>(&key).await? {
+                        stored.events.retain(|event| event != listed);
+                        look.tx.put(&key, &stored)?;
+                    }
                 }
             }
-            Slot::Broken => return Ok(()),
-            Slot::Missing => {}
+            Slot::There(event) => {
+                told |= event.completes && matches!(event.state, EventState::Pending { .. });
+            }
+            Slot::Broken => told = true,
+            Slot::Missing => {
+                look.found(Code::EventMissing, ids.clone().and("event", listed));
+            }
         }
     }
-    look.found(Code::TellingWithoutEvent, ids.clone());
+    if !told {
+        look.found(Code::TellingWithoutEvent, ids.clone());
+    }
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::AtomicOp;
 
 /// What becomes of `existing`. A missing and an empty value give the operand itself; else the result has
 /// the operand's length.
-pub(super) fn apply(op: AtomicOp, existing: Option<&[u8]>, operand: &Bytes) -> Bytes {
+pub(crate) fn apply(op: AtomicOp, existing: Option<&[u8]>, operand: &Bytes) -> Bytes {
     let existing = existing.unwrap_or_default();
     if existing.is_empty() {
         return operand.clone();

@@ -4,7 +4,7 @@ use foundationdb_tuple::Versionstamp;
 use patchbay_workflow::{CustomerId, EventId, KeyedHash, Status, Timestamp, WorkflowId};
 use uuid::Uuid;
 
-use super::{BUCKETS, PREFIX, QueueKind, SHARDS, Subspace};
+use super::{BUCKETS, LISTS, PREFIX, QueueKind, SHARDS, Subspace};
 use crate::engine::KeyRange;
 
 /// Every key of the layout, whatever it is about. What a running copy or repair notes for itself
@@ -74,27 +74,15 @@ pub enum Key {
         workflow: WorkflowId,
     },
     /// `S`.
-    Deadline {
-        status: Status,
-        at: Timestamp,
-        workflow: WorkflowId,
-    },
+    Deadline { at: Timestamp, workflow: WorkflowId },
     /// `#`.
-    Counter {
-        customer: CustomerId,
-        status: Status,
-    },
+    Counter { customer: CustomerId, list: u16 },
     /// `T`.
     Timeline { workflow: WorkflowId, sequence: u32 },
     /// `O`.
     Outbox(EventId),
     /// `O,…,"m"` with a chunk's number.
     Message { event: EventId, chunk: u16 },
-    /// `OW`.
-    WorkflowEvent {
-        workflow: WorkflowId,
-        event: EventId,
-    },
     /// `A`.
     Attempt { event: EventId, number: u32 },
     /// `U`.
@@ -110,8 +98,6 @@ pub enum Key {
         vests: Timestamp,
         id: Uuid,
     },
-    /// `ZI`.
-    ItemLocator { kind: QueueKind, id: Uuid },
     /// `P`.
     Pointer {
         kind: QueueKind,
@@ -253,15 +239,8 @@ impl Key {
                     Self::Message { event, chunk }
                 }
             }
-            "OW" => {
-                let (_, id, event): (u16, Uuid, Uuid) = S::WorkflowEvents.parse(key)?;
-                Self::WorkflowEvent {
-                    workflow: WorkflowId::from_uuid(id),
-                    event: EventId::from_uuid(event),
-                }
-            }
             "A" => {
-                let (id, number): (Uuid, u32) = S::Attempt.parse(key)?;
+                let (_, id, number): (u16, Uuid, u32) = S::Attempt.parse(key)?;
                 let event = EventId::from_uuid(id);
                 Self::Attempt { event, number }
             }
@@ -282,7 +261,7 @@ impl Key {
         use Subspace as S;
         Some(match subspace_of(key)? {
             "CS" => {
-                let (name, byte, updated, id): (String, u16, u64, Uuid) =
+                let (name, byte, _, updated, id): (String, u16, u16, u64, Uuid) =
                     S::CustomerStatus.parse(key)?;
                 Self::CustomerStatus {
                     customer: customer(&name)?,
@@ -292,18 +271,17 @@ impl Key {
                 }
             }
             "S" => {
-                let (byte, _, at, id): (u16, u16, u64, Uuid) = S::Deadline.parse(key)?;
+                let (_, at, id): (u16, u64, Uuid) = S::Deadline.parse(key)?;
                 Self::Deadline {
-                    status: status(byte)?,
                     at: Timestamp::from_millis(at),
                     workflow: WorkflowId::from_uuid(id),
                 }
             }
             "#" => {
-                let (name, byte): (String, u16) = S::Counter.parse(key)?;
+                let (name, list): (String, u16) = S::Counter.parse(key)?;
                 Self::Counter {
                     customer: customer(&name)?,
-                    status: status(byte)?,
+                    list: (list < LISTS).then_some(list)?,
                 }
             }
             "E" => {
@@ -346,13 +324,6 @@ impl Key {
                     kind: kind(number)?,
                     customer: customer(&name)?,
                     vests: Timestamp::from_millis(vests),
-                    id,
-                }
-            }
-            "ZI" => {
-                let (number, id): (u16, Uuid) = S::ItemLocator.parse(key)?;
-                Self::ItemLocator {
-                    kind: kind(number)?,
                     id,
                 }
             }
@@ -410,15 +381,10 @@ impl Key {
                 updated,
                 workflow,
             } => super::customer_status(customer, *status, *updated, *workflow),
-            Self::Deadline {
-                status,
-                at,
-                workflow,
-            } => super::deadline(*status, *at, *workflow),
-            Self::Counter { customer, status } => super::counter(customer, *status),
+            Self::Deadline { at, workflow } => super::deadline(*at, *workflow),
+            Self::Counter { customer, list } => super::counter(customer, *list),
             Self::Timeline { workflow, sequence } => super::timeline(*workflow, *sequence),
             Self::Outbox(id) => super::outbox(*id),
-            Self::WorkflowEvent { workflow, event } => super::workflow_event(*workflow, *event),
             Self::Attempt { event, number } => super::attempt(*event, *number),
             Self::PatientEvent {
                 customer,
@@ -431,7 +397,6 @@ impl Key {
                 vests,
                 id,
             } => super::item(*kind, customer, *vests, *id),
-            Self::ItemLocator { kind, id } => super::item_locator(*kind, *id),
             Self::Pointer {
                 kind,
                 tick,

@@ -2,11 +2,12 @@
 
 use patchbay_store::check::Code;
 use patchbay_store::codec::{self, Record};
+use patchbay_store::counter::change;
 use patchbay_store::keys::parsed::Key;
 use patchbay_store::keys::{self, QueueKind};
 use patchbay_store::records::{
-    EventState, Holder, IdempotencyRecord, ItemLocator, Mapping, OutboxEvent, PairDecision,
-    PatientEvent, QueueItem, StoredWorkflow,
+    EventState, Holder, IdempotencyRecord, Mapping, OutboxEvent, PairDecision, PatientEvent,
+    QueueItem, StoredWorkflow,
 };
 use patchbay_workflow::{CustomerId, EventId, KeyedHash, State, Status, Timestamp, WorkflowId};
 use uuid::Uuid;
@@ -94,24 +95,11 @@ fn item(rows: &Rows, wanted: QueueKind) -> (CustomerId, Timestamp, Uuid, QueueIt
     }
 }
 
-fn queued(kind: QueueKind, customer: &CustomerId, id: Uuid, item: &QueueItem) -> Writes {
-    let vests = Timestamp::from_millis(1_900_000_000_000);
-    let customer = customer.clone();
-    vec![
-        put(keys::item(kind, &customer, vests, id), item),
-        put(
-            keys::item_locator(kind, id),
-            &ItemLocator { customer, vests },
-        ),
-    ]
-}
+const LATER: Timestamp = Timestamp::from_millis(1_900_000_000_000);
 
 fn unqueued(rows: &Rows, kind: QueueKind) -> Writes {
     let (customer, vests, id, _) = item(rows, kind);
-    vec![
-        gone(keys::item(kind, &customer, vests, id)),
-        gone(keys::item_locator(kind, id)),
-    ]
+    vec![gone(keys::item(kind, &customer, vests, id))]
 }
 
 fn pointer(rows: &Rows) -> (QueueKind, Timestamp, CustomerId) {
@@ -171,8 +159,8 @@ pub(crate) fn corruption(code: Code, rows: &Rows) -> Writes {
         | Code::DeliveryItemStray
         | Code::DeliveryItemDiffers
         | Code::ItemDuplicate
-        | Code::ItemLocatorMissing
-        | Code::ItemLocatorStale
+        | Code::ItemPlaceWrong
+        | Code::ItemPlaceStale
         | Code::PointerLate
         | Code::PointerMissing
         | Code::PointerStray => of_queue(code, rows),
@@ -236,10 +224,10 @@ fn of_records(code: Code, rows: &Rows) -> Writes {
 
 fn of_workflows(code: Code, rows: &Rows) -> Writes {
     let mut received = workflow(rows, Status::Received);
-    let (status, due) = received.due.unwrap();
+    let due = received.due.unwrap();
     let of = received.workflow.clone();
     let (id, customer) = (of.id, &of.customer);
-    let counter = keys::counter(customer, Status::Completed);
+    let counter = keys::counter(customer, keys::list(id));
     let mut completed = workflow(rows, Status::Completed);
     let last = keys::timeline(completed.workflow.id, completed.next_entry - 1);
     match code {
@@ -260,12 +248,12 @@ fn of_workflows(code: Code, rows: &Rows) -> Writes {
             received.due = None;
             vec![put(keys::workflow(id), &received)]
         }
-        Code::DeadlineMissing => vec![gone(keys::deadline(status, due, id))],
+        Code::DeadlineMissing => vec![gone(keys::deadline(due, id))],
         Code::DeadlineStale => {
             let later = due.after(std::time::Duration::from_secs(1));
-            vec![set(keys::deadline(status, later, id), b"")]
+            vec![set(keys::deadline(later, id), b"")]
         }
-        Code::CounterWrong => vec![set(counter, &77_i64.to_le_bytes())],
+        Code::CounterWrong => vec![set(counter, &change(&[(Status::Completed, 77)]))],
         Code::TimelineEntryMissing => vec![gone(keys::timeline(completed.workflow.id, 0))],
         Code::TimelineEntrySurplus => {
             let next = keys::timeline(completed.workflow.id, completed.next_entry);
@@ -303,7 +291,8 @@ fn of_queue(code: Code, rows: &Rows) -> Writes {
         Code::WorkItemMissing => unqueued(rows, Work),
         Code::WorkItemStray => {
             let done = workflow(rows, Status::Completed).workflow;
-            queued(Work, &done.customer, done.id.as_uuid(), &work)
+            let stray = keys::item(Work, &done.customer, LATER, done.id.as_uuid());
+            vec![put(stray, &work)]
         }
         Code::WorkItemDiffers => {
             let key = keys::item(Work, &customer, vests, id);
@@ -312,7 +301,8 @@ fn of_queue(code: Code, rows: &Rows) -> Writes {
         Code::DeliveryItemMissing => unqueued(rows, Delivery),
         Code::DeliveryItemStray => {
             let done = event(rows, |event| !pending(event));
-            queued(Delivery, &done.customer, done.id.as_uuid(), &telling)
+            let stray = keys::item(Delivery, &done.customer, LATER, done.id.as_uuid());
+            vec![put(stray, &telling)]
         }
         Code::DeliveryItemDiffers => {
             let key = keys::item(Delivery, &told_customer, told_vests, told_id);
@@ -322,10 +312,17 @@ fn of_queue(code: Code, rows: &Rows) -> Writes {
             let later = vests.after(std::time::Duration::from_secs(9));
             vec![put(keys::item(Work, &customer, later, id), &work)]
         }
-        Code::ItemLocatorMissing => vec![gone(keys::item_locator(Work, id))],
-        Code::ItemLocatorStale => {
-            let locator = ItemLocator { customer, vests };
-            vec![put(keys::item_locator(Work, NOBODY), &locator)]
+        Code::ItemPlaceWrong => {
+            let id = WorkflowId::from_uuid(id);
+            let is_owner = |key: &Key| *key == Key::Workflow(id);
+            let (key, mut owner) = record::<StoredWorkflow>(rows, is_owner, |_| true);
+            owner.queued = None;
+            vec![put(key.bytes(), &owner)]
+        }
+        Code::ItemPlaceStale => {
+            let mut done = workflow(rows, Status::Completed);
+            done.queued = Some(vests);
+            vec![put(keys::workflow(done.workflow.id), &done)]
         }
         Code::PointerLate => {
             let (kind, tick, customer) = pointer(rows);
@@ -405,13 +402,18 @@ fn of_events(code: Code, rows: &Rows) -> Writes {
     let EventState::Pending { attempts } = retried.state else {
         unreachable!()
     };
-    let listed = keys::workflow_event(retried.workflow, retried.id);
+    let is_owner = |key: &Key| *key == Key::Workflow(retried.workflow);
+    let (owner, mut telling) = record::<StoredWorkflow>(rows, is_owner, |_| true);
     let place = |event: EventId, done| PatientEvent { event, done };
     match code {
-        Code::WorkflowEventMissing => vec![gone(listed)],
+        Code::WorkflowEventMissing => {
+            telling.events.retain(|event| *event != retried.id);
+            vec![put(owner.bytes(), &telling)]
+        }
         Code::WorkflowEventStale => {
-            let other = workflow(rows, Status::Received).workflow.id;
-            vec![set(keys::workflow_event(other, retried.id), b"")]
+            let mut other = workflow(rows, Status::Received);
+            other.events.push(retried.id);
+            vec![put(keys::workflow(other.workflow.id), &other)]
         }
         Code::PatientEventMissing => vec![gone(place_of(&retried))],
         Code::PatientEventDiffers => {

@@ -14,12 +14,13 @@ use std::time::Duration;
 use patchbay_store::accept::{Accepted, LookUp, Seen};
 use patchbay_store::complete::{Completed, HandBack, Verdict};
 use patchbay_store::deliver::Told;
+use patchbay_store::engine::Read;
 use patchbay_store::inspect::{Counts, List};
-use patchbay_store::keys::QueueKind;
-use patchbay_store::queue::{Extend, remove};
-use patchbay_store::reconcile::{Expire, Finding, Mend};
+use patchbay_store::keys::{self, BUCKETS, QueueKind};
+use patchbay_store::queue::Extend;
+use patchbay_store::reconcile::{Expire, Finding, Mend, Overdue};
 use patchbay_store::retry::{Retried, Retry};
-use patchbay_store::transition::Cause;
+use patchbay_store::transition::{self, Cause};
 use patchbay_store::{Operation, StoreError, Tx};
 use patchbay_workflow::{Actor, Blame, CustomerId, EventKind, Failure, Pins, Status, WorkflowId};
 
@@ -246,7 +247,12 @@ struct Steal(WorkflowId);
 impl Operation for Steal {
     type Output = ();
     async fn run(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        remove(tx, QueueKind::Work, self.0.as_uuid()).await
+        let owner = transition::load(tx, self.0, Read::Serializable).await?;
+        let owner = owner.expect("a workflow");
+        let (customer, vests) = (owner.workflow.customer, owner.queued.expect("an item"));
+        let id = self.0.as_uuid();
+        tx.clear(&keys::item(QueueKind::Work, &customer, vests, id));
+        Ok(())
     }
 }
 
@@ -279,6 +285,70 @@ async fn a_missing_item_is_put_back_and_a_waiting_one_is_left_alone() {
         bench.lease_one(QueueKind::Work).await.item.workflow,
         workflow.id
     );
+}
+
+#[tokio::test]
+async fn a_deadline_noted_too_early_is_moved_on() {
+    let bench = Bench::new();
+    let workflow = bench.accepted("north", 1, 1).await;
+    bench.clock.advance(Duration::from_mins(5));
+    bench.lease_one(QueueKind::Work).await;
+    let sweep = async |bench: &Bench| {
+        let now = bench.now();
+        let overdue = (0..BUCKETS).map(|bucket| Overdue {
+            bucket,
+            now,
+            limit: 9,
+        });
+        let mut found = Vec::new();
+        for bucket in overdue {
+            found.extend(bench.db.run(&bucket).await.unwrap());
+        }
+        found
+    };
+    let mend = |bench: &Bench| Mend {
+        workflow: workflow.id,
+        now: bench.now(),
+        most_executions: 5,
+        again: Duration::from_mins(1),
+    };
+    // Seven minutes after acceptance it has been in progress for two.
+    bench.clock.advance(Duration::from_mins(2));
+    assert_eq!(sweep(&bench).await, [workflow.id]);
+    assert_eq!(bench.db.run(&mend(&bench)).await.unwrap(), Finding::Moved);
+    assert_eq!(sweep(&bench).await, []);
+    bench.clock.advance(Duration::from_mins(5));
+    assert_eq!(sweep(&bench).await, [workflow.id]);
+    assert_eq!(bench.db.run(&mend(&bench)).await.unwrap(), Finding::Waiting);
+}
+
+/// What a cluster has to carry is known, and changes only when somebody means it to.
+#[tokio::test]
+async fn a_workflow_costs_few_key_writes() {
+    let bench = Bench::new();
+    let mut counted = Vec::new();
+    let mut before = 0;
+    let mut count = |bench: &Bench| {
+        let writes = bench.db.stats().key_writes;
+        counted.push(writes - before);
+        before = writes;
+    };
+    // The customer's pointers are there once the first one has been accepted, and linked.
+    for n in 1..=2 {
+        bench.accepted("north", n, n).await;
+        count(&bench);
+        let lease = bench.lease_one(QueueKind::Work).await;
+        count(&bench);
+        let event = Some(bench.event(EventKind::Linked));
+        bench.complete(&lease, bench.link(n), event).await;
+        count(&bench);
+        let delivery = bench.lease_one(QueueKind::Delivery).await;
+        count(&bench);
+        bench.told(&delivery, Told::Delivered).await;
+        count(&bench);
+    }
+    assert_eq!(counted[..5], [13, 7, 17, 3, 10], "the first, with pointers");
+    assert_eq!(counted[5..], [10, 7, 14, 3, 10]);
 }
 
 #[tokio::test]
