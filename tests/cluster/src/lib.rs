@@ -8,7 +8,8 @@
 //! - `load`, `client`: who sends what, and repeats it when;
 //! - `faults`: what is done to the cluster, and when it has recovered;
 //! - `journal`: what was seen; `account`, `report`: what to think of it;
-//! - `scale`: the same backlog for one worker process and for more.
+//! - `scale`: the same backlog for one worker process and for more;
+//! - `wake`: how soon a worker begins what another process accepted.
 
 #![deny(missing_docs)]
 #![allow(
@@ -29,6 +30,7 @@ mod report;
 mod run;
 mod scale;
 mod store;
+mod wake;
 mod with_fdb;
 mod world;
 
@@ -37,4 +39,5 @@ pub use node::program;
 pub use report::Report;
 pub use run::{Options, run};
 pub use scale::{ScaleOptions, ScaleRow, print_scale, scale};
+pub use wake::{WakeOptions, WakeTimes, print_wake, wake};
 pub use with_fdb::with_fdb;

@@ -6,7 +6,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use patchbay_cluster::{Options, ScaleOptions, cannot_run, print_scale, run, scale, with_fdb};
+use patchbay_cluster::{
+    Options, ScaleOptions, WakeOptions, cannot_run, print_scale, print_wake, run, scale, wake,
+    with_fdb,
+};
 
 #[derive(Debug, Parser)]
 #[command(name = "patchbay-cluster", about)]
@@ -56,6 +59,18 @@ enum Task {
         #[arg(long)]
         json: bool,
     },
+    /// Measures how soon a worker begins what an intake of another process accepted
+    Wake {
+        /// How many requests, one at a time
+        #[arg(long, default_value_t = 200)]
+        requests: usize,
+        /// Processes of FoundationDB; from three on with two copies of everything
+        #[arg(long, default_value_t = 1)]
+        databases: usize,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Runs a command with PATCHBAY_TEST_FDB set to the cluster file of a throw-away FoundationDB
     WithFdb {
         /// Processes of FoundationDB; from three on with two copies of everything
@@ -100,7 +115,18 @@ async fn main() -> ExitCode {
                 databases,
                 keep,
             };
-            measure(&options, json).await
+            scale_all(&options, json).await
+        }
+        Task::Wake {
+            requests,
+            databases,
+            json,
+        } => {
+            let options = WakeOptions {
+                requests,
+                databases,
+            };
+            wake_all(&options, json).await
         }
         Task::WithFdb { processes, command } => with_fdb(processes, &command).await,
     };
@@ -127,7 +153,21 @@ async fn run_all(options: &Options, json: bool) -> Result<ExitCode, String> {
     })
 }
 
-async fn measure(options: &ScaleOptions, json: bool) -> Result<ExitCode, String> {
+async fn wake_all(options: &WakeOptions, json: bool) -> Result<ExitCode, String> {
+    if let Some(line) = cannot_run() {
+        return Err(line);
+    }
+    let times = wake(options).await?;
+    if json {
+        let json = serde_json::to_string_pretty(&times).map_err(|error| error.to_string())?;
+        println!("{json}");
+    } else {
+        print_wake(&times);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn scale_all(options: &ScaleOptions, json: bool) -> Result<ExitCode, String> {
     if let Some(line) = cannot_run() {
         return Err(line);
     }

@@ -164,6 +164,7 @@ pub(super) fn of(key: &Key) -> Ids {
         Key::Request { workflow, .. }
         | Key::Candidates { workflow, .. }
         | Key::Workflow(workflow)
+        | Key::Deadline { workflow, .. }
         | Key::Timeline { workflow, .. } => ids.and("workflow", workflow),
         Key::Idempotency { customer, hash } | Key::Expiry { customer, hash, .. } => {
             ids.and("customer", customer).and("key", hash)
@@ -190,7 +191,6 @@ pub(super) fn of(key: &Key) -> Ids {
             .and("customer", customer)
             .and("status", status)
             .and("workflow", workflow),
-        Key::Deadline { workflow, .. } => ids.and("workflow", workflow),
         Key::Counter { customer, list } => ids.and("customer", customer).and("list", list),
         Key::Outbox(event) | Key::Message { event, .. } => ids.and("event", event),
         Key::Attempt { event, number } => ids.and("event", event).and("attempt", number),
