@@ -97,18 +97,17 @@ async fn within(options: &WakeOptions, folder: &std::path::Path) -> Result<WakeT
         return Err(broken.join("\n"));
     }
     times.sort_unstable();
-    let at = |part: f64| {
-        let last = times.len().saturating_sub(1);
-        let place = ((last as f64) * part).round() as usize;
+    let at = |percent: usize| {
+        let place = times.len().saturating_sub(1) * percent / 100;
         times
             .get(place)
             .map_or(0.0, |time| time.as_secs_f64() * 1e3)
     };
     Ok(WakeTimes {
         requests: times.len(),
-        p50_ms: at(0.5),
-        p99_ms: at(0.99),
-        most_ms: at(1.0),
+        p50_ms: at(50),
+        p99_ms: at(99),
+        most_ms: at(100),
     })
 }
 
