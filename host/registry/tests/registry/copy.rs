@@ -11,6 +11,7 @@ use crate::fixture::{
     ALICE, Installation, On, backend_id, customer, digest, new_backend, new_customer,
     on_each_database, push, view,
 };
+use crate::server::waits_for_lock;
 
 on_each_database! {
     async there_and_back_everything_is_what_it_was,
@@ -252,6 +253,30 @@ async fn a_source_that_cannot_be_taken_as_it_is_is_refused(on: On) {
     moved(&sound, &target).await.unwrap();
     let registry = target.open_with(Arc::clone(&sound.keys)).await.unwrap();
     assert_eq!(registry.verify_audit().await.unwrap().entries, 2);
+}
+
+/// Somebody forgot to stop the service. The copy would be whole, but what is written from now on is lost.
+#[tokio::test]
+async fn a_source_that_is_still_used_is_noticed() {
+    let Some(on) = On::postgres() else { return };
+    let (source, target) = (small(on).await, Installation::new(on));
+    let mut service = source.sql().await;
+    let run = |statements: &'static str| sqlx::raw_sql(statements);
+    let begun = run("BEGIN; LOCK TABLE admins").execute(&mut service).await;
+    begun.unwrap();
+    let places = (place(&source), place(&target));
+    let copied = tokio::spawn(async move { copy(&places.0, &places.1).await });
+    // It is reading the last table now, at the point in time of the first.
+    waits_for_lock(&source).await;
+    let changed = run("UPDATE registry SET revision = revision + 1; COMMIT");
+    changed.execute(&mut service).await.unwrap();
+    let error = copied.await.unwrap().unwrap_err();
+    assert!(matches!(error, CopyError::SourceChanged), "{error}");
+    run("UPDATE registry SET revision = revision - 1")
+        .execute(&mut service)
+        .await
+        .unwrap();
+    moved(&source, &target).await.unwrap();
 }
 
 fn hex(bytes: &[u8]) -> String {
