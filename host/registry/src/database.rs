@@ -245,7 +245,7 @@ pub(crate) async fn version(
     let known = || migrator.iter().map(|it| (it.version, &it.checksum));
     Ok(Version {
         found: applied.last().map_or(0, |it| it.version),
-        expected: known().last().map_or(0, |(version, _)| version),
+        expected: known().next_back().map_or(0, |(version, _)| version),
         fits: !dirty && known().eq(applied.iter().map(|it| (it.version, &it.checksum))),
     })
 }

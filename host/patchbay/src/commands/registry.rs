@@ -1,7 +1,5 @@
 //! `patchbay registry …`: what is done to a registry itself. These commands open its database directly.
 
-use std::process::ExitCode;
-
 use clap::Subcommand;
 use patchbay_registry::copy::{Copied, CopyError, copy};
 use patchbay_registry::{Database, Fault};
