@@ -113,7 +113,7 @@ async fn there_and_back_everything_is_what_it_was(on: On) {
     let (second, third) = (Installation::new(on), Installation::new(On::Sqlite));
     let there = moved(&first, &second).await.unwrap();
     assert_eq!(there.audit_entries, verified.entries);
-    assert_eq!(there.audit_head, hex(&verified.head));
+    assert_eq!(there.audit_head, hex::encode(verified.head));
     for table in &there.tables {
         assert!(table.rows > 0, "{} is not tried", table.table);
     }
@@ -277,8 +277,4 @@ async fn a_source_that_is_still_used_is_noticed() {
         .await
         .unwrap();
     moved(&source, &target).await.unwrap();
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
