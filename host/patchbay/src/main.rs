@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{backend, customer, plugin, store as store_command, workflow};
+use crate::commands::{backend, customer, plugin, registry, store as store_command, workflow};
 
 /// Links a customer's patients to an internal system's records.
 #[derive(Debug, Parser)]
@@ -43,6 +43,9 @@ enum Command {
     /// Stores: check, copy.
     #[command(subcommand)]
     Store(store_command::StoreCommand),
+    /// Registries: copy.
+    #[command(subcommand)]
+    Registry(registry::RegistryCommand),
     /// The demonstration's internal system.
     #[command(hide = true)]
     DemoBackend(patchbay_demo::BackendArgs),
@@ -98,6 +101,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Plugin(command) => plugin::run(command).await,
         Command::Backend(command) => backend::run(command).await,
         Command::Workflow(command) => workflow::run(command).await,
+        Command::Registry(command) => registry::run(command).await,
         Command::Store(command) => match store_command::run(command).await {
             Ok(code) => return code,
             Err(error) => Err(error),

@@ -8,7 +8,8 @@ use patchbay_workflow::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row as _};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, Row as _};
 
 use crate::Object;
 use crate::database::instant;
@@ -166,7 +167,8 @@ struct Link {
 impl Registry {
     /// At most `limit` (and at most 1000) entries after revision `after`, oldest first.
     pub async fn audit(&self, after: u64, limit: u32) -> Result<Vec<AuditEntry>, RegistryError> {
-        let links = self.links(after, limit.min(PAGE)).await?;
+        let mut sql = self.audit_connection().await?;
+        let links = links(&mut sql, after, limit.min(PAGE)).await?;
         Ok(links.into_iter().map(|link| link.entry).collect())
     }
 
@@ -175,69 +177,87 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::AuditBroken`] at the first entry that does not fit.
     pub async fn verify_audit(&self) -> Result<AuditVerified, RegistryError> {
-        // First the head: entries that are appended meanwhile come after it.
-        let row = sqlx::query("SELECT revision, audit_head FROM registry WHERE id = 1")
-            .fetch_one(&self.pool)
-            .await
-            .map_err(RegistryError::database("reading the audit log's head"))?;
-        let failed = || RegistryError::database("reading the audit log's head");
-        let revision: i64 = row.try_get(0).map_err(failed())?;
-        let head: Vec<u8> = row.try_get(1).map_err(failed())?;
-        let entries = u64::try_from(revision).unwrap_or(0);
-
-        let mut previous = GENESIS;
-        let mut verified = 0;
-        while verified < entries {
-            let page = self.links(verified, PAGE).await?;
-            let broken = |revision, reason| Err(RegistryError::AuditBroken { revision, reason });
-            if page.is_empty() {
-                return broken(verified + 1, "it and all later entries are missing");
-            }
-            for link in page {
-                let at = link.entry.revision;
-                if at != verified + 1 {
-                    return broken(verified + 1, "the entry is missing");
-                }
-                if link.previous != previous {
-                    return broken(at, "it does not follow the entry before it");
-                }
-                if link.stored != link.entry.hash {
-                    return broken(at, "its content is not what was hashed");
-                }
-                previous = link.entry.hash;
-                verified = at;
-                if verified == entries {
-                    break;
-                }
-            }
-        }
-        if head != previous {
-            return Err(RegistryError::AuditBroken {
-                revision: entries,
-                reason: "it is not the head that the registry keeps",
-            });
-        }
-        Ok(AuditVerified {
-            entries,
-            head: previous,
-        })
+        verify(&mut *self.audit_connection().await?).await
     }
 
-    async fn links(&self, after: u64, limit: u32) -> Result<Vec<Link>, RegistryError> {
-        let rows = sqlx::query(
-            "SELECT revision, at, actor, action, subject_kind, subject_id, detail, previous_hash, \
-             hash FROM audit_log WHERE revision > $1 ORDER BY revision LIMIT $2",
-        )
-        .bind(i64::try_from(after).unwrap_or(i64::MAX))
-        .bind(i64::from(limit))
-        .fetch_all(&self.pool)
+    async fn audit_connection(&self) -> Result<PoolConnection<Any>, RegistryError> {
+        let acquired = self.pool.acquire().await;
+        acquired.map_err(RegistryError::database("reading the audit log"))
+    }
+}
+
+/// How many entries the registry says that there are, and the hash of the last.
+pub(crate) async fn head(sql: &mut AnyConnection) -> Result<(u64, Vec<u8>), RegistryError> {
+    let failed = || RegistryError::database("reading the audit log's head");
+    let row = sqlx::query("SELECT revision, audit_head FROM registry WHERE id = 1")
+        .fetch_one(sql)
         .await
-        .map_err(RegistryError::database("reading the audit log"))?;
-        rows.iter()
-            .map(read)
-            .collect::<Result<_, _>>()
-            .map_err(RegistryError::database("reading the audit log"))
+        .map_err(failed())?;
+    let revision: i64 = row.try_get(0).map_err(failed())?;
+    let head = row.try_get(1).map_err(failed())?;
+    Ok((u64::try_from(revision).unwrap_or(0), head))
+}
+
+/// What [`Registry::verify_audit`] does, on one connection.
+pub(crate) async fn verify(sql: &mut AnyConnection) -> Result<AuditVerified, RegistryError> {
+    // First the head: entries that are appended meanwhile come after it.
+    let (entries, head) = head(sql).await?;
+    let mut previous = GENESIS;
+    let mut verified = 0;
+    while verified < entries {
+        let page = links(sql, verified, PAGE).await?;
+        let broken = |revision, reason| Err(RegistryError::AuditBroken { revision, reason });
+        if page.is_empty() {
+            return broken(verified + 1, "it and all later entries are missing");
+        }
+        for link in page {
+            let at = link.entry.revision;
+            if at != verified + 1 {
+                return broken(verified + 1, "the entry is missing");
+            }
+            if link.previous != previous {
+                return broken(at, "it does not follow the entry before it");
+            }
+            if link.stored != link.entry.hash {
+                return broken(at, "its content is not what was hashed");
+            }
+            previous = link.entry.hash;
+            verified = at;
+            if verified == entries {
+                break;
+            }
+        }
     }
+    if head != previous {
+        return Err(RegistryError::AuditBroken {
+            revision: entries,
+            reason: "it is not the head that the registry keeps",
+        });
+    }
+    Ok(AuditVerified {
+        entries,
+        head: previous,
+    })
+}
+
+async fn links(
+    sql: &mut AnyConnection,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<Link>, RegistryError> {
+    let rows = sqlx::query(
+        "SELECT revision, at, actor, action, subject_kind, subject_id, detail, previous_hash, \
+         hash FROM audit_log WHERE revision > $1 ORDER BY revision LIMIT $2",
+    )
+    .bind(i64::try_from(after).unwrap_or(i64::MAX))
+    .bind(i64::from(limit))
+    .fetch_all(sql)
+    .await
+    .map_err(RegistryError::database("reading the audit log"))?;
+    rows.iter()
+        .map(read)
+        .collect::<Result<_, _>>()
+        .map_err(RegistryError::database("reading the audit log"))
 }
 
 /// Reads a row. The entry's hash is computed from its content, not taken from the row.

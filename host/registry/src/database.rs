@@ -3,6 +3,7 @@
 //! One driver for both databases ([`sqlx::Any`]), so that each statement stands once. What they differ in
 //! is all here: how a connection is set up, how a transaction begins, and what bounds its time.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::future::Future;
 use std::io;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use patchbay_workflow::Timestamp;
 use sqlx::any::AnyPoolOptions;
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::migrate::{Migrate as _, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{
     Any, AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Row as _, Transaction,
 };
@@ -40,7 +41,7 @@ pub(crate) const ATTEMPTS: usize = 3;
 /// The longest that a change or a look for changes takes before it is given up here. Longer than the
 /// server's own bounds, which are told apart better; this is for a server that says nothing any more.
 const SILENCE: Duration = Duration::from_secs(30);
-/// The same for the migrations, which may have much to do.
+/// The same for the migrations and for a copy, which may have much to do.
 const MIGRATING: Duration = Duration::from_mins(10);
 
 /// What each connection to SQLite begins with.
@@ -61,6 +62,19 @@ const MIGRATING_SETTINGS: [(&str, &str); 3] = [
     ("lock_timeout", "60s"),
     ("client_min_messages", "warning"),
 ];
+
+/// A copy's sessions work in turn, and may have much to read and to write.
+const COPYING_SETTINGS: [(&str, &str); 4] = [
+    ("statement_timeout", "600s"),
+    ("lock_timeout", "5s"),
+    ("idle_in_transaction_session_timeout", "1200s"),
+    ("client_min_messages", "warning"),
+];
+/// What a copy's connection to SQLite begins with that only reads.
+const SQLITE_READING: &str = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON;";
+
+/// Where sqlx keeps which migrations a database has had.
+pub(crate) const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
 
 pub(crate) async fn open(database: &Database) -> Result<AnyPool, RegistryError> {
     sqlx::any::install_default_drivers();
@@ -146,6 +160,115 @@ async fn open_postgres(database: &Database, url: &PostgresUrl) -> Result<AnyPool
         .connect_lazy_with(options))
 }
 
+/// What a single connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
+/// A single connection, for a copy. Makes no tables, and changes nothing where it is to read.
+pub(crate) async fn connect(
+    database: &Database,
+    access: Access,
+) -> Result<AnyConnection, RegistryError> {
+    let failed = || RegistryError::database("connecting to it");
+    sqlx::any::install_default_drivers();
+    let mut settings = None;
+    match database {
+        Database::Postgres(url) => url.check_files()?,
+        Database::File(path) if access == Access::Write => {
+            create_private(path)
+                .map_err(|source| sqlx::Error::Configuration(source.into()))
+                .map_err(RegistryError::database("creating its file"))?;
+            settings = Some(SQLITE_SETTINGS);
+        }
+        Database::File(_) | Database::Memory => settings = Some(SQLITE_READING),
+    }
+    let options = match access {
+        Access::Read => database.reading_options(&COPYING_SETTINGS)?,
+        Access::Write => database.options(&COPYING_SETTINGS)?,
+    };
+    let mut connection = tokio::time::timeout(PATIENCE, options.connect())
+        .await
+        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+        .map_err(failed())?;
+    if let Some(settings) = settings {
+        let settings = sqlx::raw_sql(settings);
+        settings.execute(&mut connection).await.map_err(failed())?;
+    }
+    Ok(connection)
+}
+
+/// The names of all tables.
+pub(crate) async fn tables(
+    database: &Database,
+    sql: &mut AnyConnection,
+) -> Result<BTreeSet<String>, RegistryError> {
+    let failed = || RegistryError::database("listing its tables");
+    let statement = match database {
+        Database::File(_) | Database::Memory => {
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        }
+        Database::Postgres(_) => {
+            "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema()"
+        }
+    };
+    let rows = sqlx::query(statement)
+        .fetch_all(sql)
+        .await
+        .map_err(failed())?;
+    let names = rows.iter().map(|row| row.try_get(0));
+    names.collect::<Result<_, _>>().map_err(failed())
+}
+
+/// Of which version the tables are, and of which this program's.
+pub(crate) struct Version {
+    /// The last migration that they had; 0 if none.
+    pub(crate) found: i64,
+    /// The last migration that there is.
+    pub(crate) expected: i64,
+    /// Whether they had all of them, word by word.
+    pub(crate) fits: bool,
+}
+
+/// Tells the version of tables that somebody made before.
+pub(crate) async fn version(
+    database: &Database,
+    sql: &mut AnyConnection,
+) -> Result<Version, RegistryError> {
+    let dirty = sql.dirty_version(MIGRATIONS_TABLE).await;
+    let dirty = dirty.map_err(RegistryError::Migration)?.is_some();
+    let applied = sql.list_applied_migrations(MIGRATIONS_TABLE).await;
+    let applied = applied.map_err(RegistryError::Migration)?;
+    let migrator = migrator(database);
+    let known = || migrator.iter().map(|it| (it.version, &it.checksum));
+    Ok(Version {
+        found: applied.last().map_or(0, |it| it.version),
+        expected: known().next_back().map_or(0, |(version, _)| version),
+        fits: !dirty && known().eq(applied.iter().map(|it| (it.version, &it.checksum))),
+    })
+}
+
+/// What is the same by whatever way one comes to the tables; none for a file, which can be asked itself.
+pub(crate) async fn identity(
+    database: &Database,
+    sql: &mut AnyConnection,
+) -> Result<Option<String>, RegistryError> {
+    let failed = || RegistryError::database("asking who it is");
+    let Database::Postgres(_) = database else {
+        return Ok(None);
+    };
+    let row = sqlx::query(
+        "SELECT concat_ws(' ', extract(epoch FROM pg_postmaster_start_time()), \
+         (SELECT oid FROM pg_database WHERE datname = current_database()), current_schema())",
+    )
+    .fetch_one(sql)
+    .await
+    .map_err(failed())?;
+    row.try_get(0).map(Some).map_err(failed())
+}
+
 /// `Migrator::run` would do, but what it gives back cannot be shown to be `Send`; sqlx has this way around.
 async fn migrate(database: &Database, connection: &mut AnyConnection) -> Result<(), MigrateError> {
     migrator(database).run_direct(None, connection, false).await
@@ -178,7 +301,7 @@ fn create_private(path: &Path) -> io::Result<()> {
 
 impl Database {
     /// What a change begins with.
-    const fn begin_write(&self) -> &'static str {
+    pub(crate) const fn begin_write(&self) -> &'static str {
         match self {
             // At once a writer: one that began as a reader could not wait for its turn.
             Self::File(_) | Self::Memory => "BEGIN IMMEDIATE",
@@ -194,6 +317,21 @@ impl Database {
             Self::File(_) | Self::Memory => "BEGIN",
             Self::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         }
+    }
+
+    /// As [`Self::bounded`], for what may have much to do.
+    pub(crate) async fn patient<T>(
+        &self,
+        action: &'static str,
+        work: impl Future<Output = Result<T, sqlx::Error>> + Send,
+    ) -> Result<T, RegistryError> {
+        match self {
+            Self::File(_) | Self::Memory => work.await,
+            Self::Postgres(_) => tokio::time::timeout(MIGRATING, work)
+                .await
+                .unwrap_or(Err(sqlx::Error::PoolTimedOut)),
+        }
+        .map_err(RegistryError::database(action))
     }
 
     /// Gives up what gets no answer from a server.

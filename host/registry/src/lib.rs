@@ -24,6 +24,7 @@ mod audit;
 mod backend;
 mod binding;
 mod config;
+pub mod copy;
 mod customer;
 mod database;
 mod error;

@@ -90,14 +90,27 @@ impl Database {
         &self,
         settings: &[(&str, &str)],
     ) -> Result<AnyConnectOptions, RegistryError> {
-        let url = match self {
-            Self::Memory => parsed("sqlite::memory:")?,
-            Self::File(path) => sqlite_url(path)?,
-            Self::Postgres(url) => url.with(settings),
-        };
-        AnyConnectOptions::from_url(&url)
-            .map(sqlx::ConnectOptions::disable_statement_logging)
-            .map_err(RegistryError::database("reading its location"))
+        opened_with(&self.url(settings)?)
+    }
+
+    /// The same for whoever only reads: a file is not changed, nor made.
+    pub(crate) fn reading_options(
+        &self,
+        settings: &[(&str, &str)],
+    ) -> Result<AnyConnectOptions, RegistryError> {
+        let mut url = self.url(settings)?;
+        if let Self::File(_) = self {
+            url.query_pairs_mut().append_pair("mode", "ro");
+        }
+        opened_with(&url)
+    }
+
+    fn url(&self, settings: &[(&str, &str)]) -> Result<Url, RegistryError> {
+        match self {
+            Self::Memory => parsed("sqlite::memory:"),
+            Self::File(path) => sqlite_url(path),
+            Self::Postgres(url) => Ok(url.with(settings)),
+        }
     }
 }
 
@@ -195,6 +208,12 @@ impl fmt::Debug for PostgresUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PostgresUrl({self})")
     }
+}
+
+fn opened_with(url: &Url) -> Result<AnyConnectOptions, RegistryError> {
+    AnyConnectOptions::from_url(url)
+        .map(sqlx::ConnectOptions::disable_statement_logging)
+        .map_err(RegistryError::database("reading its location"))
 }
 
 fn file(path: &str) -> Result<Database, RegistryError> {

@@ -259,7 +259,7 @@ async fn set_default(installation: &Installation, setting: &str) {
 }
 
 /// Returns once somebody waits for a lock in the installation's database.
-async fn waits_for_lock(installation: &Installation) {
+pub(crate) async fn waits_for_lock(installation: &Installation) {
     let mut sql = installation.sql().await;
     loop {
         let (waiting,): (i64,) = sqlx::query_as(
