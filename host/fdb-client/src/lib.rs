@@ -15,4 +15,4 @@ mod library;
 mod network;
 
 pub use library::{API_VERSION, ClientError, INSTALL_HINT};
-pub use network::{start, stop};
+pub use network::{InUse, start, stop};

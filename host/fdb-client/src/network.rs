@@ -17,14 +17,29 @@ enum State {
     Stopped,
 }
 
+/// The network thread is in use. To be kept as long as a database is.
+#[derive(Debug)]
+#[must_use]
+pub struct InUse(());
+
+impl Drop for InUse {
+    /// The library makes objects as it goes along that are destroyed when the process exits, the newest
+    /// first; the thread has to be stopped before any of them is. So the function that does it is put
+    /// on top once more.
+    fn drop(&mut self) {
+        let _ = stop_at_exit();
+    }
+}
+
 /// Opens the client library and starts its network thread, unless that was done before.
 ///
-/// The thread is stopped by [`stop`], or else when the process exits.
-pub fn start() -> Result<(), ClientError> {
+/// The thread is stopped by [`stop`], which is the way to do it; for a process that exits without, it is stopped
+/// then, if all that use it were dropped before.
+pub fn start() -> Result<InUse, ClientError> {
     load()?;
     let mut state = NETWORK.lock();
     match &*state {
-        State::Running(_) => return Ok(()),
+        State::Running(_) => return Ok(InUse(())),
         State::Failed(error) => return Err(error.clone()),
         State::Stopped => return Err(ClientError::Stopped),
         State::New => {}
@@ -33,7 +48,7 @@ pub fn start() -> Result<(), ClientError> {
     match started {
         Ok(guard) => {
             *state = State::Running(guard);
-            Ok(())
+            Ok(InUse(()))
         }
         // Asking for the API a second time panics, so the first answer is the last.
         Err(error) => {
@@ -49,8 +64,7 @@ fn boot() -> Result<NetworkAutoStop, ClientError> {
         .set_runtime_version(API_VERSION)
         .build()
         .map_err(failed)?;
-    // SAFETY: `at_exit` only locks a mutex and joins a thread, and does not unwind.
-    if unsafe { libc::atexit(at_exit) } != 0 {
+    if !stop_at_exit() {
         let why = "the process takes no more functions to call at its end";
         return Err(ClientError::Network(why.into()));
     }
@@ -58,6 +72,13 @@ fn boot() -> Result<NetworkAutoStop, ClientError> {
     // `stop` drops it, and `at_exit` calls `stop` on every other way out: a return from `main` and
     // `std::process::exit` both run it.
     unsafe { api.boot() }.map_err(failed)
+}
+
+/// Whether the process will stop the thread when it exits, before anything it was told earlier to do then.
+fn stop_at_exit() -> bool {
+    // SAFETY: `at_exit` only locks a mutex and joins a thread, and does not unwind. A second call of it finds
+    // nothing to do.
+    unsafe { libc::atexit(at_exit) == 0 }
 }
 
 extern "C" fn at_exit() {

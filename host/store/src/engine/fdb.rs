@@ -32,6 +32,7 @@ use self::recent::RecentVersion;
 use self::transaction::FdbTransaction;
 use super::{Engine, EngineError, Transaction};
 
+use patchbay_fdb_client::InUse;
 pub use patchbay_fdb_client::{ClientError, INSTALL_HINT, stop as stop_network};
 
 /// How the engine is set up.
@@ -88,6 +89,7 @@ impl fmt::Debug for FdbOptions {
 pub struct FdbEngine {
     shared: Arc<Shared>,
     cluster_file: PathBuf,
+    _network: InUse,
 }
 
 /// What the engine and its transactions share.
@@ -114,7 +116,7 @@ impl FdbEngine {
     pub fn open(cluster_file: &Path, options: &FdbOptions) -> Result<Arc<Self>, EngineError> {
         // FoundationDB itself would say so only at the first transaction, and less clearly.
         let path = check_cluster_file(cluster_file)?;
-        patchbay_fdb_client::start()
+        let network = patchbay_fdb_client::start()
             .map_err(|error| EngineError::Unavailable(error.to_string()))?;
         let database = open_database(&path, options).map_err(unavailable)?;
         tracing::info!(cluster_file = path, "the store is a FoundationDB cluster");
@@ -131,6 +133,7 @@ impl FdbEngine {
                 commits: RwLock::new(()),
             }),
             cluster_file: cluster_file.to_path_buf(),
+            _network: network,
         }))
     }
 }
