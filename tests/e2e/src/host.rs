@@ -78,6 +78,11 @@ impl Host {
         (self.process, self.running) = launch(self.folder.path(), &self.place).await;
     }
 
+    /// Where its store and registry are.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// The service's data folder.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
