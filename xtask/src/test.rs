@@ -1,5 +1,5 @@
-//! `cargo xtask test`: all tests of the workspace, with real components and the real program; those that
-//! need a FoundationDB cluster where one is at hand.
+//! `cargo xtask test`: all tests of the workspace, with real components and the real program; the end-to-end
+//! tests again on the simulated store, and those that need a FoundationDB cluster where one is at hand.
 
 use std::process::{Command, ExitCode};
 
@@ -11,9 +11,15 @@ use crate::workspace::{Outcome, Workspace, run as run_command, step};
 /// Chosen by the names of the tests: the features of one package cannot be given with `-p` of another.
 const ON_FOUNDATIONDB: [&[&str]; 3] = [
     &["--test", "foundationdb"],
-    &["--test", "all"],
+    &END_TO_END,
     &["--test", "short", "--test", "away"],
 ];
+
+/// The end-to-end tests, by the name of the test.
+const END_TO_END: [&str; 2] = ["--test", "all"];
+
+/// Has the end-to-end tests run on the simulated store, whose faults follow from this seed.
+const SIMULATED: (&str, &str) = ("PATCHBAY_E2E_SIMULATED", "20");
 
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Outcome<ExitCode> {
     let only_fdb = arguments.iter().any(|argument| argument == "--fdb");
@@ -22,8 +28,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Outcome<ExitCo
         .iter()
         .any(|argument| argument.starts_with("-p") || argument.starts_with("--package"));
 
-    let features = foundationdb::features();
-    let cluster = if features.is_empty() {
+    let foundationdb = foundationdb::features();
+    let mut features = vec!["--features", "patchbay/simulated"];
+    features.extend(&foundationdb);
+    let cluster = if foundationdb.is_empty() {
         Err("no libclang, so everything is built without FoundationDB".to_owned())
     } else {
         Cluster::find()
@@ -43,11 +51,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Outcome<ExitCo
         build.args(["build", "--workspace", "--all-targets"]);
         run_command(build.args(&features))
     })?;
-    let cargo_test = || {
-        let mut tests = match &cluster {
-            Some(cluster) => cluster.around(workspace),
-            None => workspace.cargo(),
-        };
+    let cargo_test = |mut tests: Command| {
         tests
             .args(["test", "--no-fail-fast"])
             .env("PATCHBAY_TEST_PLUGINS", workspace.plugins())
@@ -55,20 +59,35 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Outcome<ExitCo
             .env("PATCHBAY_BIN", workspace.binary("debug", "patchbay"));
         tests
     };
+    let beside_cluster = || match &cluster {
+        Some(cluster) => cluster.around(workspace),
+        None => workspace.cargo(),
+    };
     if !only_fdb {
-        let mut tests = cargo_test();
+        let mut tests = cargo_test(beside_cluster());
         if !chosen {
             tests.arg("--workspace").args(&features);
         }
         tests.args(&arguments);
         step("running the tests", || run_command(&mut tests))?;
+        if !chosen {
+            step(
+                "running the end-to-end tests on the simulated store",
+                || {
+                    let mut tests = cargo_test();
+                    tests.env(SIMULATED.0, SIMULATED.1);
+                    tests.arg("--workspace").args(&features).args(END_TO_END);
+                    run_command(tests.args(&arguments))
+                },
+            )?;
+        }
     }
     if cluster.is_some() && !chosen {
         step("running the tests on FoundationDB", || {
             // The others have just been run with everything else.
             let groups = if only_fdb { 0..3 } else { 1..2 };
             for group in &ON_FOUNDATIONDB[groups] {
-                let mut tests = cargo_test();
+                let mut tests = cargo_test(beside_cluster());
                 foundationdb::end_to_end(&mut tests);
                 tests.arg("--workspace").args(&features).args(*group);
                 run_command(tests.args(&arguments))?;

@@ -2,14 +2,23 @@
 //! were added elsewhere a moment ago.
 //!
 //! The registry is asked for changes every two seconds; whoever accepted the workflow may have been faster.
-//! So nothing is called unknown before the registry was asked.
+//! So nothing is called unknown before the registry was asked. What is an unknown customer's then waits: the
+//! registry may be away, or behind the store, as after a backup was put back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use patchbay_registry::{Customer, Snapshot};
-use patchbay_workflow::{CustomerId, Workflow};
+use patchbay_store::complete::HandBack;
+use patchbay_store::keys::QueueKind;
+use patchbay_store::queue::{Lease, Return};
+use patchbay_store::transition::Cause;
+use patchbay_workflow::{Actor, CustomerId, Workflow};
 
 use crate::service::Service;
+
+/// The wait before what is an unknown customer's is looked at again.
+const UNKNOWN_PAUSE: Duration = Duration::from_mins(1);
 
 impl Service {
     /// A customer; none where the registry does not know it either.
@@ -24,6 +33,32 @@ impl Service {
     pub(crate) async fn get_to_know(&self, workflow: &Workflow) {
         if !knows(&self.parts.registry.snapshot(), workflow) {
             self.ask_the_registry().await;
+        }
+    }
+
+    /// Gives back what is an unknown customer's. No execution is counted: nothing was tried.
+    pub(crate) async fn leave_for_later(&self, lease: &Lease) {
+        let Lease { kind, customer, .. } = lease;
+        tracing::warn!(?kind, %customer, id = %lease.id, "unknown customer; left for a minute");
+        let now = self.parts.clock.now();
+        let at = now.after(UNKNOWN_PAUSE);
+        let store = &self.parts.store;
+        let returned = match kind {
+            QueueKind::Work => {
+                let cause = Cause::new(now, Actor::Worker, "customer-unknown");
+                let back = HandBack {
+                    lease,
+                    at,
+                    counts: false,
+                    cause,
+                };
+                store.run(&back).await.map(|_| ())
+            }
+            QueueKind::Delivery => store.run(&Return { lease, at }).await,
+        };
+        if let Err(error) = returned {
+            // The lease expires, which is about as long.
+            tracing::debug!(id = %lease.id, %error, "not given back");
         }
     }
 

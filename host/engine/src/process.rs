@@ -56,7 +56,7 @@ impl Service {
         let (workflow, sealed) = loaded;
         self.get_to_know(&workflow).await;
         let Some(customer) = self.known_customer(&workflow.customer).await else {
-            return tracing::error!(workflow = %id, customer = %workflow.customer, "unknown customer");
+            return self.leave_for_later(&lease).await;
         };
         let content = open(&customer, RecordKind::Request, id.as_bytes(), &sealed);
         let result = match content {

@@ -27,15 +27,19 @@ impl From<StoreError> for StatusError {
 }
 
 impl Service {
-    /// The workflow as it stands.
+    /// The workflow as it stands; never older than the revision that the caller knows.
     pub async fn status(
         &self,
         customer: &CustomerId,
         workflow: WorkflowId,
+        known: Option<u64>,
     ) -> Result<Workflow, StatusError> {
         let operation = CustomersWorkflow { customer, workflow };
-        // A look, which may be a little behind; but one accepted a moment ago elsewhere is not unknown.
-        if let Some(found) = self.parts.store.look(&operation).await? {
+        // A look, which may be a little behind; but one accepted a moment ago elsewhere is not unknown, and
+        // nobody who asks again is told of the past.
+        if let Some(found) = self.parts.store.look(&operation).await?
+            && known.is_none_or(|known| found.revision >= known)
+        {
             return Ok(found);
         }
         let found = self.parts.store.run(&operation).await?;
@@ -52,7 +56,7 @@ impl Service {
         wait: Duration,
     ) -> Result<Workflow, StatusError> {
         let until = self.parts.clock.now().after(wait);
-        let mut current = self.status(customer, workflow).await?;
+        let mut current = self.status(customer, workflow, known).await?;
         loop {
             let news = known.is_some_and(|revision| current.revision != revision);
             let over = self.parts.clock.now() >= until || self.is_stopping();
@@ -75,7 +79,8 @@ impl Service {
                     () = self.parts.clock.sleep_until(until) => {}
                     () = self.stopping.cancelled() => {}
                 }
-                current = self.status(customer, workflow).await?;
+                let seen = Some(next.revision);
+                current = self.status(customer, workflow, seen).await?;
             } else {
                 current = next;
             }

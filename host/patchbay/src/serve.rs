@@ -40,6 +40,10 @@ pub(crate) struct ServeArgs {
     data: PathBuf,
     /// Where workflows are kept: `embedded` (in the data folder), `embedded:PATH`, or `fdb:CLUSTER_FILE` for
     /// a FoundationDB cluster that many processes share.
+    #[cfg_attr(
+        feature = "simulated",
+        doc = "For tests: `simulated:SEED`, in memory, with faults; nothing is kept when the process ends."
+    )]
     #[arg(
         long,
         env = "PATCHBAY_STORE",

@@ -135,7 +135,7 @@ type Fault = (
     fn(&SimulatedStats) -> u64,
 );
 
-const FAULTS: [Fault; 8] = [
+const FAULTS: [Fault; 9] = [
     ("conflict", |f| &mut f.conflict, |s| s.false_conflicts),
     ("old read", |f| &mut f.too_old_read, |s| s.too_old_reads),
     (
@@ -143,6 +143,7 @@ const FAULTS: [Fault; 8] = [
         |f| &mut f.too_old_commit,
         |s| s.too_old_commits,
     ),
+    ("busy", |f| &mut f.busy_commit, |s| s.busy_commits),
     ("applied", |f| &mut f.maybe_applied, |s| s.maybe_applied),
     ("lost", |f| &mut f.maybe_lost, |s| s.maybe_lost),
     (
@@ -190,6 +191,7 @@ fn each_fault_does_what_it_says() {
             let expected = match name {
                 "conflict" => outcome == EngineError::Conflict,
                 "old read" | "old commit" => outcome == EngineError::TooOld,
+                "busy" => matches!(outcome, EngineError::Busy(_)),
                 "applied" | "lost" => outcome == EngineError::MaybeCommitted,
                 _ => matches!(outcome, EngineError::Unavailable(_)),
             };

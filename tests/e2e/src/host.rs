@@ -78,6 +78,23 @@ impl Host {
         (self.process, self.running) = launch(self.folder.path(), &self.place).await;
     }
 
+    /// Where its store and registry are.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Starts a service on a new folder, with its store and registry at this place, which it has to refuse;
+    /// gives what it said.
+    pub async fn refused_at(place: &Place) -> String {
+        let folder = TempDir::new().expect("a folder can be made");
+        refused(folder.path(), place).await
+    }
+
+    /// Starts a service on the same folder again, which it has to refuse; gives what it said.
+    pub async fn restart_refused(&self) -> String {
+        refused(self.folder.path(), &self.place).await
+    }
+
     /// The service's data folder.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -138,20 +155,9 @@ impl Drop for Host {
     }
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "another process is waited for, by looking for its file"
-)]
-async fn launch(folder: &Path, place: &Place) -> (Child, Running) {
-    let log = File::options()
-        .create(true)
-        .append(true)
-        .open(folder.join("log"))
-        .expect("a log");
-    let data = folder.join("data");
-    let announcement = data.join("serve.json");
-    let _ = std::fs::remove_file(&announcement);
-    let mut process = Command::new(crate::program())
+fn serve(folder: &Path, place: &Place) -> Command {
+    let mut command = Command::new(crate::program());
+    command
         .args([
             "serve",
             "--listen",
@@ -162,9 +168,40 @@ async fn launch(folder: &Path, place: &Place) -> (Child, Running) {
         .args(["--allow-destination", "127.0.0.0/8"])
         .args(place.arguments())
         .arg("--data")
-        .arg(&data)
+        .arg(folder.join("data"))
         .env("PATCHBAY_LOG", "debug")
-        .stdin(Stdio::null())
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs a service that has to end by itself, and in failure; gives what it said.
+async fn refused(folder: &Path, place: &Place) -> String {
+    let mut command = tokio::process::Command::from(serve(folder, place));
+    let ended = tokio::time::timeout(START_LIMIT, command.kill_on_drop(true).output());
+    let output = ended.await.expect("it ends");
+    let output = output.expect("the program can be started");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "it was served:\n{said}");
+    assert!(
+        !folder.join("data").join("serve.json").exists(),
+        "it is still announced"
+    );
+    said
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "another process is waited for, by looking for its file"
+)]
+async fn launch(folder: &Path, place: &Place) -> (Child, Running) {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"))
+        .expect("a log");
+    let announcement = folder.join("data").join("serve.json");
+    let _ = std::fs::remove_file(&announcement);
+    let mut process = serve(folder, place)
         .stdout(log.try_clone().expect("a log"))
         .stderr(log)
         .spawn()

@@ -17,7 +17,7 @@ mod setup;
 
 pub use host::Host;
 pub use people::{body, internal_system, person};
-pub use place::Place;
+pub use place::{Place, is_passed_over};
 pub use receiver::{Receiver, Webhook};
 pub use setup::{Customer, Setup};
 

@@ -1,7 +1,6 @@
 //! `patchbay store …`: what is done to a store itself. These commands open it directly, so an embedded
 //! one must not be served meanwhile.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,6 @@ use patchbay_store::check::{CheckOptions, Code, Progress, Report, check};
 use patchbay_store::copy::{CopyError, CopyOptions, Standing, copy, standing};
 use patchbay_workflow::Deadlines;
 
-use crate::data::DataDir;
 use crate::output::{CommandError, show, table};
 use crate::store::StoreSpec;
 
@@ -58,9 +56,13 @@ impl std::str::FromStr for StoreArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let spec = text.parse()?;
+        if matches!(spec, StoreSpec::Simulated(_)) {
+            return Err("a simulated store is gone with the process that had it".to_owned());
+        }
         Ok(Self {
             named: text.to_owned(),
-            spec: text.parse()?,
+            spec,
         })
     }
 }
@@ -68,21 +70,13 @@ impl std::str::FromStr for StoreArg {
 impl StoreArg {
     /// Refuses an embedded store that is not there: opening it would make an empty one.
     fn has_to_exist(&self) -> Result<(), CommandError> {
-        let Some(path) = self.named.strip_prefix("embedded:").map(Path::new) else {
-            return Ok(());
-        };
-        let file = if path.is_dir() {
-            DataDir::new(path).store()
-        } else {
-            path.to_owned()
-        };
-        if file.is_file() {
-            return Ok(());
+        match self.spec.file(None) {
+            Some(file) if !file.is_file() => Err(CommandError::Usage(format!(
+                "there is no store at {}",
+                file.display()
+            ))),
+            _ => Ok(()),
         }
-        Err(CommandError::Usage(format!(
-            "there is no store at {}",
-            file.display()
-        )))
     }
 
     fn open(&self, clock: &SharedClock) -> Result<Database, CommandError> {

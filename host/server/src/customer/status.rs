@@ -55,10 +55,10 @@ pub(crate) async fn handler(
         .ok_or(StatusError::NotFound)?;
     let known = Known::of(&head.headers);
     let wait = preferred_wait(&head.headers).map(|wait| wait.min(app.settings.long_poll));
+    let newest = known.newest();
     let workflow = match wait {
-        None => app.service.status(&customer, id).await?,
+        None => app.service.status(&customer, id, newest).await?,
         Some(wait) => {
-            let newest = known.newest();
             app.service
                 .await_status(&customer, id, newest, wait)
                 .await?

@@ -63,13 +63,14 @@ fn whole_lives_go_well_under_all_faults() {
 }
 
 /// What has to be met for the test to be worth something.
-fn counts(stats: &mut SimulatedStats) -> [&mut u64; 15] {
+fn counts(stats: &mut SimulatedStats) -> [&mut u64; 16] {
     [
         &mut stats.shared_versions,
         &mut stats.conflicts,
         &mut stats.false_conflicts,
         &mut stats.too_old_reads,
         &mut stats.too_old_commits,
+        &mut stats.busy_commits,
         &mut stats.maybe_applied,
         &mut stats.maybe_lost,
         &mut stats.unavailable_begins,

@@ -3,6 +3,7 @@
 
 mod bench;
 mod faulty;
+mod parked;
 mod queue;
 #[path = "../world/mod.rs"]
 mod world;

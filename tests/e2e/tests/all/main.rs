@@ -6,3 +6,4 @@ mod crash;
 mod hostile;
 mod idempotency;
 mod linking;
+mod store;

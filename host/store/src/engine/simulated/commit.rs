@@ -158,6 +158,9 @@ impl State {
         if dice.hits(|f| f.too_old_commit, |s| &mut s.too_old_commits) {
             return Err(EngineError::TooOld);
         }
+        if dice.hits(|f| f.busy_commit, |s| &mut s.busy_commits) {
+            return Err(EngineError::Busy("the simulated store has too much to do"));
+        }
         if dice.hits(|f| f.conflict, |s| &mut s.false_conflicts) {
             return Err(EngineError::Conflict);
         }

@@ -13,6 +13,8 @@ pub struct Faults {
     pub too_old_read: u16,
     /// A commit is refused as too old.
     pub too_old_commit: u16,
+    /// A commit is refused because there is too much to do.
+    pub busy_commit: u16,
     /// A commit happens, and its client is told that it may have.
     pub maybe_applied: u16,
     /// A commit does not happen, and its client is told that it may have.
@@ -48,6 +50,7 @@ impl Faults {
             conflict: 40,
             too_old_read: 5,
             too_old_commit: 20,
+            busy_commit: 5,
             maybe_applied: 30,
             maybe_lost: 30,
             latency: 300,
@@ -91,6 +94,8 @@ pub struct SimulatedStats {
     pub too_old_reads: u64,
     /// See [`Faults::too_old_commit`].
     pub too_old_commits: u64,
+    /// See [`Faults::busy_commit`].
+    pub busy_commits: u64,
     /// See [`Faults::maybe_applied`].
     pub maybe_applied: u64,
     /// See [`Faults::maybe_lost`].
