@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use patchbay_ambient::{Clock as _, ManualClock};
 use patchbay_registry::{CustomerSettings, NewCustomer};
 use patchbay_store::accept::{Accept, Accepted, Idempotency};
+use patchbay_store::engine::Read;
 use patchbay_store::inspect::AnyWorkflow;
-use patchbay_store::keys::QueueKind;
+use patchbay_store::keys::{self, QueueKind};
 use patchbay_store::records::QueueItem;
 use patchbay_store::{Operation, StoreError, Tx, queue};
 use patchbay_vault::Sealed;
@@ -43,16 +44,18 @@ impl Log {
     }
 }
 
-/// When an item vests; none once it is gone.
-struct Vests(QueueKind, Uuid);
+/// When the only item of a zone vests; none once it is gone.
+struct Vests<'a>(QueueKind, &'a CustomerId);
 
 #[async_trait]
-impl Operation for Vests {
+impl Operation for Vests<'_> {
     type Output = Option<Timestamp>;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Output, StoreError> {
-        let found = queue::locate(tx, self.0, self.1).await?;
-        Ok(found.map(|found| found.vests))
+        let first = tx
+            .first(&keys::zone(self.0, self.1), Read::Snapshot)
+            .await?;
+        Ok(first.and_then(|(key, _)| Some(keys::parse_item(&key)?.0)))
     }
 }
 
@@ -122,7 +125,8 @@ async fn what_is_an_unknown_customers_goes_back_until_the_customer_is_known() {
     for round in 1..=2 {
         let later = clock.now().after(Duration::from_mins(1));
         for (kind, id) in both {
-            let back = async || (fixture.run(&Vests(kind, id)).await == Some(later)).then_some(());
+            let back =
+                async || (fixture.run(&Vests(kind, &customer)).await == Some(later)).then_some(());
             until(back).await;
             assert_eq!(log.warnings(id), round, "{kind:?}");
         }
