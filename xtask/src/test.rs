@@ -71,15 +71,12 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Outcome<ExitCo
         tests.args(&arguments);
         step("running the tests", || run_command(&mut tests))?;
         if !chosen {
-            step(
-                "running the end-to-end tests on the simulated store",
-                || {
-                    let mut tests = cargo_test();
-                    tests.env(SIMULATED.0, SIMULATED.1);
-                    tests.arg("--workspace").args(&features).args(END_TO_END);
-                    run_command(tests.args(&arguments))
-                },
-            )?;
+            step("running the tests on the simulated store", || {
+                let mut tests = cargo_test(workspace.cargo());
+                tests.env(SIMULATED.0, SIMULATED.1);
+                tests.arg("--workspace").args(&features).args(END_TO_END);
+                run_command(tests.args(&arguments))
+            })?;
         }
     }
     if cluster.is_some() && !chosen {
