@@ -1,5 +1,7 @@
 //! What an operator sees of workflows, and does to them.
 
+use std::collections::HashSet;
+
 use patchbay_registry::Customer;
 use patchbay_store::StoreError;
 use patchbay_store::inspect::{AnyWorkflow, History, List};
@@ -116,6 +118,9 @@ impl Service {
             }
             // Only the newest are wanted: what is kept stays as small as one page.
             workflows.sort_by_key(|w: &Workflow| std::cmp::Reverse((w.updated_at, w.id)));
+            // One that moved on between two statuses' reading was found in both: it stands as it was last.
+            let mut listed = HashSet::new();
+            workflows.retain(|workflow| listed.insert(workflow.id));
             workflows.truncate(query.limit);
         }
         Ok(workflows)
