@@ -7,7 +7,7 @@ use futures_util::future::{self, FutureExt as _};
 use patchbay_store::StoreError;
 use patchbay_store::engine::Watch;
 use patchbay_store::keys::QueueKind;
-use patchbay_store::lease::{Batch, LeaseBatch, WatchQueue};
+use patchbay_store::lease::{Batch, LeaseBatch, Taken, WatchQueue};
 use patchbay_store::queue::{Lease, Tend};
 use patchbay_workflow::{LeaseToken, Timestamp};
 
@@ -96,6 +96,7 @@ impl Service {
             default_room: room.per_customer,
             turn: self.parts.entropy.next_u64(),
             tokens: &tokens,
+            taken: Taken::default(),
         };
         self.parts.store.run(&operation).await
     }

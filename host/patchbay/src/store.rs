@@ -121,8 +121,7 @@ fn open_fdb(_: &Path, _: Option<&str>, _: &SharedClock) -> Result<SharedEngine, 
 }
 
 /// What an operation can simply be run again after happens, and waits do. No crashes and no outages: what was
-/// accepted would be gone. Rarer than others is a commit that happens though nobody knows: where that is a
-/// lease, all wait for its end.
+/// accepted would be gone.
 #[cfg(feature = "simulated")]
 #[allow(clippy::unnecessary_wraps, reason = "the other build refuses")]
 fn open_simulated(seed: u64, clock: &SharedClock) -> Result<SharedEngine, String> {
@@ -131,11 +130,11 @@ fn open_simulated(seed: u64, clock: &SharedClock) -> Result<SharedEngine, String
         seed,
         "the store is simulated: nothing in it outlives this process"
     );
-    let faults = Faults {
-        maybe_applied: 10,
-        ..Faults::retryable()
-    };
-    Ok(SimulatedEngine::new(seed, clock.clone(), faults))
+    Ok(SimulatedEngine::new(
+        seed,
+        clock.clone(),
+        Faults::retryable(),
+    ))
 }
 
 #[cfg(not(feature = "simulated"))]

@@ -169,11 +169,11 @@ impl Operation for Complete<'_> {
                     let done = !stored.workflow.status().is_in_flight()
                         || stored.workflow.status() == Status::Ambiguous;
                     let ours = stored.last_lease == Some(lease.token);
-                    return Ok(if done && ours {
-                        Completed::Already(stored.workflow)
+                    return if done && ours {
+                        self.done_before(tx, stored.workflow).await
                     } else {
-                        Completed::Lost
-                    });
+                        Ok(Completed::Lost)
+                    };
                 }
             }
             Err(expected) if stored.workflow.status() != expected => {
@@ -335,17 +335,7 @@ impl Complete<'_> {
             return Ok(None);
         }
         let id = new.id.as_uuid();
-        let lease = new.deliver_now.map(|(token, length)| Lease {
-            kind: QueueKind::Delivery,
-            customer: customer.clone(),
-            id,
-            until: at.after(length),
-            token,
-            item: QueueItem {
-                lease: Some(token),
-                ..delivery_item(&stored.workflow, at)
-            },
-        });
+        let lease = self.delivery(&stored.workflow);
         let (vests, item) = match &lease {
             Some(lease) => (lease.until, lease.item.clone()),
             None => (at, delivery_item(&stored.workflow, at)),
@@ -354,6 +344,39 @@ impl Complete<'_> {
         tx.put(&keys::outbox(new.id), &event)?;
         queue::put(tx, QueueKind::Delivery, &customer, id, vests, &item).await?;
         Ok(lease)
+    }
+
+    /// The caller's lease of the event's delivery, where it asked for it.
+    fn delivery(&self, workflow: &Workflow) -> Option<Lease> {
+        let (new, at) = (self.event.as_ref()?, self.cause.at);
+        let (token, length) = new.deliver_now?;
+        Some(Lease {
+            kind: QueueKind::Delivery,
+            customer: workflow.customer.clone(),
+            id: new.id.as_uuid(),
+            until: at.after(length),
+            token,
+            item: QueueItem {
+                lease: Some(token),
+                ..delivery_item(workflow, at)
+            },
+        })
+    }
+
+    /// An attempt of this operation whose commit nobody knew of did complete the workflow; or another operation
+    /// under the same lease did.
+    async fn done_before(
+        &self,
+        tx: &mut Tx<'_>,
+        workflow: Workflow,
+    ) -> Result<Completed, StoreError> {
+        let delivery = self.delivery(&workflow);
+        Ok(match delivery {
+            Some(lease) if queue::held(tx, &lease).await? == Held::Yes => {
+                Completed::Done(workflow, Some(lease))
+            }
+            _ => Completed::Already(workflow),
+        })
     }
 
     /// Whether all former events of the patient are done with; if so, the last of them no longer needs its

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use patchbay_workflow::{Actor, Command, CustomerId, LeaseToken, Timestamp, Workflow, WorkflowId};
 use uuid::Uuid;
 
@@ -11,7 +12,7 @@ use crate::codec;
 use crate::database::{Operation, StoreError, Tx};
 use crate::engine::{RangeOptions, Read, Watch};
 use crate::keys::{self, QueueKind, SHARDS};
-use crate::queue::{self, Lease};
+use crate::queue::{self, Held, Lease};
 use crate::records::{OutboxEvent, QueueItem};
 use crate::transition::{self, Cause};
 
@@ -40,7 +41,14 @@ pub struct LeaseBatch<'a> {
     pub turn: u64,
     /// A fencing token per item.
     pub tokens: &'a [LeaseToken],
+    /// Empty at first.
+    pub taken: Taken,
 }
+
+/// What the last attempt at a batch took: if nobody knows whether it was committed, the next one looks.
+/// Otherwise nobody would work on it until the leases end.
+#[derive(Debug, Default)]
+pub struct Taken(Mutex<Vec<Lease>>);
 
 /// The most due pointers looked at per shard and batch.
 const POINTERS: usize = 64;
@@ -63,6 +71,22 @@ impl Operation for LeaseBatch<'_> {
     type Output = Batch;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Batch, StoreError> {
+        if tx.maybe_committed() {
+            let taken = self.taken.0.lock().clone();
+            let mut leases = Vec::with_capacity(taken.len());
+            for lease in taken {
+                if queue::held(tx, &lease).await? == Held::Yes {
+                    leases.push(lease);
+                }
+            }
+            if !leases.is_empty() {
+                return Ok(Batch {
+                    leases,
+                    more: true,
+                    ..Batch::default()
+                });
+            }
+        }
         let mut batch = Batch::default();
         let mut zones = self.due_zones(tx, &mut batch).await?;
         let until = self.now.after(self.length);
@@ -81,6 +105,7 @@ impl Operation for LeaseBatch<'_> {
             }
             zones.push_back((customer, items));
         }
+        self.taken.0.lock().clone_from(&batch.leases);
         Ok(batch)
     }
 }

@@ -14,7 +14,7 @@ use patchbay_store::engine::SharedEngine;
 use patchbay_store::engine::embedded::{EmbeddedEngine, EmbeddedOptions};
 use patchbay_store::inspect::{AnyWorkflow, List};
 use patchbay_store::keys::QueueKind;
-use patchbay_store::lease::{Batch, LeaseBatch};
+use patchbay_store::lease::{Batch, LeaseBatch, Taken};
 use patchbay_store::queue::Lease;
 use patchbay_store::records::DeliveryAttempt;
 use patchbay_store::transition::Cause;
@@ -127,6 +127,7 @@ impl Bench {
             default_room: 100,
             turn: self.entropy.next_u64(),
             tokens: &tokens,
+            taken: Taken::default(),
         };
         self.run(&operation).await
     }

@@ -361,3 +361,28 @@ fn verdict(bench: &Bench, patient: KeyedHash) -> Verdict {
         _ => bench.link(patient),
     }
 }
+
+/// A batch leased by a commit of which nobody knows is worked on at once, not when its leases have ended.
+#[test]
+fn a_batch_of_which_nobody_knows_is_still_its_workers() {
+    let mut unknown = 0;
+    for seed in 0..50 {
+        unknown += world::live(async move |clock| {
+            let faults = Faults {
+                maybe_applied: 300,
+                ..Faults::none()
+            };
+            let engine = SimulatedEngine::new(seed, clock.clone(), faults);
+            let entropy = Arc::new(SeededEntropy::new(seed));
+            let bench = Bench::over(engine.clone(), clock, entropy);
+            for n in 0..5 {
+                bench.accepted("north", n, n).await;
+            }
+            let before = engine.stats().maybe_applied;
+            let batch = bench.lease(QueueKind::Work, 8).await;
+            assert_eq!(batch.leases.len(), 5, "seed {seed}");
+            engine.stats().maybe_applied - before
+        });
+    }
+    assert!(unknown > 5, "met {unknown} times");
+}
