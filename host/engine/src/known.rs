@@ -17,8 +17,14 @@ use patchbay_workflow::{Actor, CustomerId, Workflow};
 
 use crate::service::Service;
 
-/// The wait before what is an unknown customer's is looked at again.
-const UNKNOWN_PAUSE: Duration = Duration::from_mins(1);
+/// What is an unknown customer's is looked at again after as long as it has been in the queue already, within
+/// these bounds.
+const FIRST_PAUSE: Duration = Duration::from_mins(1);
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+
+/// The registry is not asked again so soon, and not waited for longer: a worker's place is held meanwhile.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+const ASK_FOR: Duration = Duration::from_secs(1);
 
 impl Service {
     /// A customer; none where the registry does not know it either.
@@ -39,9 +45,11 @@ impl Service {
     /// Gives back what is an unknown customer's. No execution is counted: nothing was tried.
     pub(crate) async fn leave_for_later(&self, lease: &Lease) {
         let Lease { kind, customer, .. } = lease;
-        tracing::warn!(?kind, %customer, id = %lease.id, "unknown customer; left for a minute");
         let now = self.parts.clock.now();
-        let at = now.after(UNKNOWN_PAUSE);
+        let pause = now.since(lease.item.queued_at);
+        let pause = pause.clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        tracing::warn!(?kind, %customer, id = %lease.id, ?pause, "unknown customer; left for later");
+        let at = now.after(pause);
         let store = &self.parts.store;
         let returned = match kind {
             QueueKind::Work => {
@@ -63,8 +71,23 @@ impl Service {
     }
 
     async fn ask_the_registry(&self) {
-        if let Err(error) = self.parts.registry.refresh().await {
-            tracing::warn!(code = error.code(), %error, "the registry could not be asked");
+        let now = self.parts.clock.monotonic();
+        {
+            let mut asked = self.asked_registry.lock();
+            if asked.is_some_and(|asked| now.saturating_sub(asked) < ASK_EVERY) {
+                return;
+            }
+            *asked = Some(now);
+        }
+        tokio::select! {
+            refreshed = self.parts.registry.refresh() => {
+                if let Err(error) = refreshed {
+                    tracing::warn!(code = error.code(), %error, "the registry could not be asked");
+                }
+            }
+            () = self.parts.clock.sleep(ASK_FOR) => {
+                tracing::warn!("the registry did not answer in time");
+            }
         }
     }
 }

@@ -61,6 +61,8 @@ pub struct Service {
     pub(crate) backends: Mutex<HashMap<BackendId, Arc<Semaphore>>>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
+    /// When the registry was last asked for something that was not known here.
+    pub(crate) asked_registry: Mutex<Option<Duration>>,
     /// Every plugin that is bound can be called without being compiled first.
     pub(crate) warm: AtomicBool,
 }
@@ -74,6 +76,12 @@ pub enum StoreRefused {
          of the first one"
     )]
     OtherKeyFile,
+    /// This version cannot read what is in it.
+    #[error(
+        "the store was written by another version, whose layout this one does not read: serve it with that \
+         version, or name an empty store"
+    )]
+    OtherLayout,
     /// Not everything is in it.
     #[error(
         "the store is the target of a copy that is not complete: run the same `patchbay store copy` again, \
@@ -108,6 +116,7 @@ impl Service {
             backends: Mutex::new(HashMap::new()),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
+            asked_registry: Mutex::new(None),
             warm: AtomicBool::new(false),
             parts,
         })
@@ -145,8 +154,10 @@ impl Service {
         let installation = Installation {
             key_file: self.parts.hasher.hash(HashDomain::KeyFile, &[]),
         };
-        if self.parts.store.claim(installation).await? == Claimed::Others {
-            return Ok(Err(StoreRefused::OtherKeyFile));
+        match self.parts.store.claim(installation).await? {
+            Claimed::New | Claimed::Ours => {}
+            Claimed::Others => return Ok(Err(StoreRefused::OtherKeyFile)),
+            Claimed::OtherLayout => return Ok(Err(StoreRefused::OtherLayout)),
         }
         match copy::standing(&self.parts.store).await? {
             Standing::Home => {}

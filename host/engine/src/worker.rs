@@ -7,7 +7,7 @@ use futures_util::future::{self, FutureExt as _};
 use patchbay_store::StoreError;
 use patchbay_store::engine::Watch;
 use patchbay_store::keys::QueueKind;
-use patchbay_store::lease::{Batch, LeaseBatch, Taken, WatchQueue};
+use patchbay_store::lease::{Batch, Cursor, LeaseBatch, Taken, WatchQueue};
 use patchbay_store::queue::{Lease, Tend};
 use patchbay_workflow::{LeaseToken, Timestamp};
 
@@ -16,6 +16,9 @@ use crate::service::Service;
 
 /// The longest wait without looking, whatever the watches say.
 const LOOK_AT_LEAST: Duration = Duration::from_secs(30);
+/// So many looks at once that find nothing to take, though there is more to look at: it is all of customers
+/// who have their share under way, and one of those has to end first.
+const MOST_FRUITLESS: u32 = 16;
 /// The wait after the store failed.
 const STORE_PAUSE: Duration = Duration::from_millis(500);
 
@@ -42,13 +45,15 @@ impl Service {
     async fn serve_queue(self: &Arc<Self>, kind: QueueKind) {
         let pool = self.pool(kind).clone();
         let mut watches: Vec<Watch> = Vec::new();
+        let mut after = Cursor::default();
+        let mut fruitless = 0;
         while !self.is_stopping() {
             let room = pool.room();
             if room.places == 0 {
                 self.unless_stopping(pool.freed()).await;
                 continue;
             }
-            let batch = match self.lease_batch(kind, &room).await {
+            let batch = match self.lease_batch(kind, &room, &after).await {
                 Ok(batch) => batch,
                 Err(error) => {
                     tracing::error!(%error, "the queue cannot be read");
@@ -59,12 +64,18 @@ impl Service {
                 }
             };
             self.tend(kind, &batch).await;
+            after = batch.after;
             let found = !batch.leases.is_empty();
+            fruitless = if found || !batch.idle_zones.is_empty() {
+                0
+            } else {
+                fruitless + 1
+            };
             for lease in batch.leases {
                 let place = pool.take(&lease.customer);
                 self.start(lease, place);
             }
-            if found || batch.more {
+            if found || (batch.more && fruitless < MOST_FRUITLESS) {
                 watches.clear();
             } else if watches.is_empty() {
                 // Look once more after the watches are set: what came in between is not missed.
@@ -81,7 +92,12 @@ impl Service {
         }
     }
 
-    async fn lease_batch(&self, kind: QueueKind, room: &Room) -> Result<Batch, StoreError> {
+    async fn lease_batch(
+        &self,
+        kind: QueueKind,
+        room: &Room,
+        after: &Cursor,
+    ) -> Result<Batch, StoreError> {
         let now = self.parts.clock.now();
         let max = room.places.min(self.parts.settings.batch);
         let tokens: Vec<LeaseToken> = (0..max)
@@ -96,6 +112,7 @@ impl Service {
             default_room: room.per_customer,
             turn: self.parts.entropy.next_u64(),
             tokens: &tokens,
+            after,
             taken: Taken::default(),
         };
         self.parts.store.run(&operation).await

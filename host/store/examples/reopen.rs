@@ -27,7 +27,7 @@ use patchbay_store::deliver::{RecordAttempt, Told};
 use patchbay_store::engine::embedded::{EmbeddedEngine, EmbeddedOptions};
 use patchbay_store::inspect::{AnyWorkflow, Counts};
 use patchbay_store::keys::QueueKind;
-use patchbay_store::lease::{LeaseBatch, Taken};
+use patchbay_store::lease::{Cursor, LeaseBatch, Taken};
 use patchbay_store::queue::Lease;
 use patchbay_store::records::DeliveryAttempt;
 use patchbay_store::transition::Cause;
@@ -205,6 +205,7 @@ impl Filling {
             default_room: tokens.len(),
             turn: self.entropy.next_u64(),
             tokens: &tokens,
+            after: &Cursor::default(),
             taken: Taken::default(),
         };
         self.database.run(&batch).await.unwrap().leases

@@ -188,6 +188,12 @@ impl Operation for Complete<'_> {
             return Ok(Completed::Changed);
         }
 
+        // Nothing is written before all is known that could forbid it: whatever this returns is committed.
+        if matches!(self.verdict, Verdict::Link(_))
+            && let Some(other) = self.contradiction(tx, &customer, &patient).await?
+        {
+            return Ok(Completed::Contradiction(other));
+        }
         match (self.by, stored.queued.take()) {
             (Ok(lease), _) => queue::finish(tx, lease),
             // Put back meanwhile: nobody needs to work on it any more.
@@ -204,9 +210,6 @@ impl Operation for Complete<'_> {
         }
         let command = match &self.verdict {
             Verdict::Link(mapping) => {
-                if let Some(other) = self.contradiction(tx, &customer, &patient).await? {
-                    return Ok(Completed::Contradiction(other));
-                }
                 self.link(tx, &customer, &patient, mapping)?;
                 Command::Settle(Settled::Linked)
             }

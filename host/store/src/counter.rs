@@ -10,8 +10,11 @@ use patchbay_workflow::Status;
 /// Bytes of a digit: 2.8 · 10¹⁴ workflows.
 const DIGIT: usize = 6;
 
+/// Digits of a value. More than there are statuses: a version that knows one more adds to the same values.
+const DIGITS: usize = 12;
+
 /// Bytes of a value.
-pub const LENGTH: usize = DIGIT * Status::ALL.len();
+pub const LENGTH: usize = DIGIT * DIGITS;
 
 /// The number that adds these to their digits.
 pub fn change(by: &[(Status, i64)]) -> [u8; LENGTH] {

@@ -281,7 +281,7 @@ impl Database {
     /// Claims the store for an installation, if it is nobody's, and lets operations run if it is this one's.
     pub async fn claim(&self, installation: Installation) -> Result<Claimed, StoreError> {
         let claimed = self.retry(&Claim(installation), Version::Newest).await?;
-        if claimed != Claimed::Others {
+        if matches!(claimed, Claimed::New | Claimed::Ours) {
             self.open.store(true, Ordering::Release);
         }
         Ok(claimed)

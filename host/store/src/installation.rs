@@ -34,6 +34,8 @@ pub enum Claimed {
     Ours,
     /// It is another's: another key file seals what is in it.
     Others,
+    /// It has another layout: another version of the program wrote it.
+    OtherLayout,
 }
 
 #[async_trait]
@@ -47,6 +49,11 @@ impl Operation for Claim {
             Some(found) if found == self.0 => Ok(Claimed::Ours),
             Some(_) => Ok(Claimed::Others),
             None => {
+                for layout in keys::other_layouts() {
+                    if tx.first(&layout, Read::Serializable).await?.is_some() {
+                        return Ok(Claimed::OtherLayout);
+                    }
+                }
                 tx.put(&key, &self.0)?;
                 Ok(Claimed::New)
             }

@@ -16,7 +16,16 @@ pub mod stream;
 pub mod upkeep;
 
 /// The prefix of this installation's keys with the generation of their layout.
-const PREFIX: &[u8] = b"pb\x01";
+const PREFIX: &[u8] = b"pb\x02";
+
+/// Everything of other layouts' generations.
+pub fn other_layouts() -> [KeyRange; 2] {
+    let this = KeyRange::prefix(PREFIX);
+    [
+        KeyRange::new(&b"pb\x01"[..], this.begin),
+        KeyRange::new(this.end, &b"pc"[..]),
+    ]
+}
 
 /// Into how many ranges that grow at their tail are divided.
 pub const BUCKETS: u16 = 16;
@@ -210,7 +219,7 @@ pub fn linked_to(internal: &KeyedHash, customer: &CustomerId, patient: &KeyedHas
     Subspace::LinkedTo.key(&(hashed(internal), customer.as_str(), hashed(patient)))
 }
 
-/// `CS,cust,status,b,updated,wf`.
+/// `CS,cust,status,l,updated,wf`.
 pub fn customer_status(
     customer: &CustomerId,
     status: Status,
@@ -277,7 +286,7 @@ pub fn parse_deadline(key: &[u8]) -> Option<WorkflowId> {
     Some(WorkflowId::from_uuid(id))
 }
 
-/// `#,cust,b`.
+/// `#,cust,l`.
 pub fn counter(customer: &CustomerId, list: u16) -> Vec<u8> {
     Subspace::Counter.key(&(customer.as_str(), list))
 }

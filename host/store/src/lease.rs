@@ -4,13 +4,14 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use parking_lot::Mutex;
 use patchbay_workflow::{Actor, Command, CustomerId, LeaseToken, Timestamp, Workflow, WorkflowId};
 use uuid::Uuid;
 
 use crate::codec;
 use crate::database::{Operation, StoreError, Tx};
-use crate::engine::{RangeOptions, Read, Watch};
+use crate::engine::{KeyRange, RangeOptions, Read, Watch};
 use crate::keys::{self, QueueKind, SHARDS};
 use crate::queue::{self, Held, Lease};
 use crate::records::{OutboxEvent, QueueItem};
@@ -41,6 +42,8 @@ pub struct LeaseBatch<'a> {
     pub turn: u64,
     /// A fencing token per item.
     pub tokens: &'a [LeaseToken],
+    /// Where the former batch stopped looking.
+    pub after: &'a Cursor,
     /// Empty at first.
     pub taken: Taken,
 }
@@ -50,8 +53,13 @@ pub struct LeaseBatch<'a> {
 #[derive(Debug, Default)]
 pub struct Taken(Mutex<Vec<Lease>>);
 
-/// The most due pointers looked at per shard and batch.
+/// The most pointers looked at per shard and batch.
 const POINTERS: usize = 64;
+
+/// Where a batch stopped looking in each shard, and the next one goes on: so every due zone has its turn,
+/// however many there are before it.
+#[derive(Debug, Clone, Default)]
+pub struct Cursor([Option<Bytes>; SHARDS as usize]);
 
 /// What a batch found.
 #[derive(Debug, Default)]
@@ -64,6 +72,8 @@ pub struct Batch {
     pub next_due: Option<Timestamp>,
     /// More was due than was taken.
     pub more: bool,
+    /// Where the next batch goes on looking.
+    pub after: Cursor,
 }
 
 #[async_trait]
@@ -100,8 +110,13 @@ impl Operation for LeaseBatch<'_> {
                 break;
             }
             let token = self.tokens[batch.leases.len()];
-            if let Some(lease) = self.take(tx, &customer, id, (vested, until), token).await? {
-                batch.leases.push(lease);
+            match self.take(tx, &customer, id, (vested, until), token).await {
+                Ok(lease) => batch.leases.extend(lease),
+                // It stays where it is, and holds nobody else up. `take` writes nothing before it has read all.
+                Err(StoreError::Corrupt(what)) => {
+                    tracing::error!(%customer, %id, what, "cannot be read, and is passed over");
+                }
+                Err(error) => return Err(error),
             }
             zones.push_back((customer, items));
         }
@@ -122,21 +137,10 @@ impl LeaseBatch<'_> {
         let mut zones = VecDeque::new();
         let first = u16::try_from(self.turn % u64::from(SHARDS)).unwrap_or(0);
         for shard in (0..SHARDS).map(|offset| (first + offset) % SHARDS) {
-            let options = RangeOptions {
-                limit: POINTERS,
-                reverse: false,
-                read: Read::Snapshot,
-            };
-            for (key, _) in tx
-                .get_range(&keys::pointers(self.kind, shard), options)
-                .await?
-            {
-                let Some((tick, customer)) = keys::parse_pointer(&key) else {
-                    continue;
-                };
+            for (tick, customer) in self.pointers(tx, shard, batch).await? {
                 if tick > self.now {
                     batch.next_due = Some(batch.next_due.map_or(tick, |due| due.min(tick)));
-                    break;
+                    continue;
                 }
                 let room = self
                     .room
@@ -168,6 +172,54 @@ impl LeaseBatch<'_> {
             zones.rotate_left(by);
         }
         Ok(zones)
+    }
+
+    /// The pointers of a shard that are looked at this time: from where the former batch stopped, and then from
+    /// the head. The first one that is not due is the last.
+    async fn pointers(
+        &self,
+        tx: &mut Tx<'_>,
+        shard: u16,
+        batch: &mut Batch,
+    ) -> Result<Vec<(Timestamp, CustomerId)>, StoreError> {
+        let all = keys::pointers(self.kind, shard);
+        let after = &self.after.0[usize::from(shard)];
+        let parts = match after {
+            Some(after) => vec![
+                KeyRange::new(KeyRange::key(after).end, all.end.clone()),
+                KeyRange::new(all.begin, KeyRange::key(after).end),
+            ],
+            None => vec![all],
+        };
+        let mut pointers = Vec::new();
+        for part in parts {
+            let limit = POINTERS - pointers.len();
+            let options = RangeOptions {
+                limit,
+                reverse: false,
+                read: Read::Snapshot,
+            };
+            let rows = tx.get_range(&part, options).await?;
+            let mut ended = rows.len() < limit;
+            let mut last = None;
+            for (key, _) in rows {
+                let Some((tick, customer)) = keys::parse_pointer(&key) else {
+                    continue;
+                };
+                pointers.push((tick, customer));
+                last = Some(key);
+                if tick > self.now {
+                    ended = true;
+                    break;
+                }
+            }
+            if !ended {
+                batch.more = true;
+                batch.after.0[usize::from(shard)] = last;
+                break;
+            }
+        }
+        Ok(pointers)
     }
 
     /// Leases one item, unless it is gone or its workflow does not want it any more.

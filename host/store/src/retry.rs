@@ -51,6 +51,14 @@ impl Operation for Retry {
         let Workflow {
             customer, patient, ..
         } = stored.workflow.clone();
+        // An earlier attempt whose end was not known did commit.
+        if tx.maybe_committed()
+            && stored.workflow.status() == Status::Received
+            && stored.queued == Some(self.now)
+            && stored.workflow.updated_at == self.now
+        {
+            return Ok(Retried::Queued(stored.workflow));
+        }
         if stored.workflow.status() != Status::Failed || stored.workflow.outcome() != Outcome::None
         {
             return Ok(Retried::NotFailed(stored.workflow));

@@ -11,7 +11,7 @@ use patchbay_store::complete::{Complete, Completed, Ground, NewEvent, NewMapping
 use patchbay_store::deliver::{RecordAttempt, Told};
 use patchbay_store::engine::embedded::{EmbeddedEngine, EmbeddedOptions};
 use patchbay_store::keys::QueueKind;
-use patchbay_store::lease::{LeaseBatch, Taken};
+use patchbay_store::lease::{Cursor, LeaseBatch, Taken};
 use patchbay_store::records::DeliveryAttempt;
 use patchbay_store::transition::Cause;
 use patchbay_vault::{Context, DataKey, KeyRing, RecordKind, Sealed};
@@ -81,6 +81,7 @@ pub(crate) async fn measure(body: usize, webhook: usize) -> Shape {
             default_room: 1,
             turn: 0,
             tokens: &[entropy.lease_token(now)],
+            after: &Cursor::default(),
             taken: Taken::default(),
         })
         .await

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use patchbay_ambient::{Clock as _, Entropy as _, SeededEntropy};
 use patchbay_store::keys::QueueKind;
-use patchbay_store::lease::{LeaseBatch, Taken};
+use patchbay_store::lease::{Cursor, LeaseBatch, Taken};
 
 use crate::fixture::{Answer, Fixture, NAME, PATIENT, body, log, not_in_the_log};
 
@@ -391,6 +391,7 @@ async fn lease(fixture: &Fixture) {
         default_room: 1,
         turn: 0,
         tokens: &[SeededEntropy::new(1).lease_token(now)],
+        after: &Cursor::default(),
         taken: Taken::default(),
     };
     assert_eq!(fixture.store.run(&batch).await.unwrap().leases.len(), 1);

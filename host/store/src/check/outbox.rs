@@ -16,6 +16,9 @@ use crate::records::{EventState, OutboxEvent, PatientEvent};
 /// More attempts than any schedule makes.
 const MOST_ATTEMPTS: usize = 10_000;
 
+/// More of a patient's events than wait for one another.
+const MOST_PLACES: usize = 1_000;
+
 /// Whether an event may be delivered yet.
 pub(super) enum Turn {
     Now,
@@ -28,23 +31,39 @@ pub(super) const fn is_pending(event: &OutboxEvent) -> bool {
     matches!(event.state, EventState::Pending { .. })
 }
 
-/// Whether the patient's former event is done with.
+/// Whether all of the patient's former events are done with.
 pub(super) async fn turn(look: &mut Look<'_, '_>, event: &OutboxEvent) -> Result<Turn, StoreError> {
-    let Some(former) = event.number.checked_sub(1) else {
-        return Ok(Turn::Now);
-    };
-    let key = keys::patient_event(&event.customer, &event.patient, former);
-    Ok(match look.record::<PatientEvent>(&key).await? {
-        Slot::Missing => Turn::Now,
-        Slot::Broken => Turn::Unknown,
-        Slot::There(PatientEvent { done: false, .. }) => Turn::Later,
+    turn_at(look, &event.customer, &event.patient, event.number).await
+}
+
+/// The same, for a place in the patient's order. Places stay behind one that is still to be told, also those of
+/// events that were parked.
+async fn turn_at(
+    look: &mut Look<'_, '_>,
+    customer: &CustomerId,
+    patient: &KeyedHash,
+    number: u64,
+) -> Result<Turn, StoreError> {
+    let all = keys::patient_events(customer, patient);
+    let end = keys::patient_event(customer, patient, number);
+    let mut turn = Turn::Now;
+    for (_, place) in look
+        .rows(&KeyRange::new(all.begin, end), MOST_PLACES)
+        .await?
+    {
+        let Ok(place) = codec::decode::<PatientEvent>(&place) else {
+            turn = Turn::Unknown;
+            continue;
+        };
         // The place may be wrong: the event itself knows.
-        Slot::There(PatientEvent { event, .. }) => match look.event(event).await? {
-            Slot::There(former) if is_pending(&former) => Turn::Later,
-            Slot::Broken => Turn::Unknown,
-            Slot::There(_) | Slot::Missing => Turn::Now,
-        },
-    })
+        match look.event(place.event).await? {
+            Slot::There(former) if is_pending(&former) => return Ok(Turn::Later),
+            Slot::Missing if !place.done => return Ok(Turn::Later),
+            Slot::Broken => turn = Turn::Unknown,
+            Slot::There(_) | Slot::Missing => {}
+        }
+    }
+    Ok(turn)
 }
 
 /// `O`.
@@ -215,7 +234,12 @@ pub(super) async fn patient_event(
         return Ok(());
     }
     let next = keys::patient_event(customer, patient, number + 1);
-    if done && look.exists(&next).await? && look.found(Code::PatientEventLeft, ids) {
+    // Behind one that is still to be told it has to stay: so the next ones know.
+    if done
+        && look.exists(&next).await?
+        && matches!(turn_at(look, customer, patient, number).await?, Turn::Now)
+        && look.found(Code::PatientEventLeft, ids)
+    {
         look.tx.clear(&key.bytes());
     }
     Ok(())

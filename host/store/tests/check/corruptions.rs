@@ -182,7 +182,7 @@ fn of_records(code: Code, rows: &Rows) -> Writes {
     let completed = workflow(rows, Status::Completed);
     let id = completed.workflow.id;
     match code {
-        Code::KeyUnknown => vec![set(b"pb\x01QQ\x00who".to_vec(), b"")],
+        Code::KeyUnknown => vec![set(b"pb\x02QQ\x00who".to_vec(), b"")],
         Code::RecordUnreadable => vec![set(keys::workflow(id), b"\x63")],
         Code::IndexUnreadable => {
             let (found, _) = key(rows, |key| matches!(key, Key::InFlight { .. }));

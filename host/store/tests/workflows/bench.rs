@@ -14,7 +14,7 @@ use patchbay_store::engine::SharedEngine;
 use patchbay_store::engine::embedded::{EmbeddedEngine, EmbeddedOptions};
 use patchbay_store::inspect::{AnyWorkflow, List};
 use patchbay_store::keys::QueueKind;
-use patchbay_store::lease::{Batch, LeaseBatch, Taken};
+use patchbay_store::lease::{Batch, Cursor, LeaseBatch, Taken};
 use patchbay_store::queue::Lease;
 use patchbay_store::records::DeliveryAttempt;
 use patchbay_store::transition::Cause;
@@ -115,6 +115,10 @@ impl Bench {
     }
 
     pub(crate) async fn lease(&self, kind: QueueKind, max: usize) -> Batch {
+        self.lease_after(kind, max, &Cursor::default()).await
+    }
+
+    pub(crate) async fn lease_after(&self, kind: QueueKind, max: usize, after: &Cursor) -> Batch {
         let tokens: Vec<LeaseToken> = (0..max)
             .map(|_| self.entropy.lease_token(self.now()))
             .collect();
@@ -127,6 +131,7 @@ impl Bench {
             default_room: 100,
             turn: self.entropy.next_u64(),
             tokens: &tokens,
+            after,
             taken: Taken::default(),
         };
         self.run(&operation).await

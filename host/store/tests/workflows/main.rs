@@ -2,13 +2,14 @@
 //! of a lost lease, events in order, and a queue that loses nothing.
 
 mod bench;
+mod explore;
 mod faulty;
 mod parked;
 mod queue;
 #[path = "../world/mod.rs"]
 mod world;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use patchbay_store::deliver::Told;
 use patchbay_store::engine::Read;
 use patchbay_store::inspect::{Counts, List};
 use patchbay_store::keys::{self, BUCKETS, QueueKind};
+use patchbay_store::lease::Cursor;
 use patchbay_store::queue::Extend;
 use patchbay_store::reconcile::{Expire, Finding, Mend, Overdue};
 use patchbay_store::retry::{Retried, Retry};
@@ -350,6 +352,27 @@ async fn a_workflow_costs_few_key_writes() {
     }
     assert_eq!(counted[..5], [13, 7, 17, 3, 10], "the first, with pointers");
     assert_eq!(counted[5..], [10, 7, 14, 3, 10]);
+}
+
+#[tokio::test]
+async fn however_many_zones_are_due_each_has_its_turn() {
+    const CUSTOMERS: usize = 400;
+    let bench = Bench::new();
+    for number in 0..CUSTOMERS {
+        for patient in 0..2 {
+            bench
+                .accepted(&format!("c-{number}"), patient, patient)
+                .await;
+        }
+    }
+    let (mut after, mut served, mut batches) = (Cursor::default(), HashSet::new(), 0);
+    while served.len() < CUSTOMERS {
+        let batch = bench.lease_after(QueueKind::Work, 64, &after).await;
+        served.extend(batch.leases.into_iter().map(|lease| lease.customer));
+        after = batch.after;
+        batches += 1;
+        assert!(batches < 40, "{} were served", served.len());
+    }
 }
 
 #[tokio::test]

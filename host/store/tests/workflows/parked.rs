@@ -50,6 +50,16 @@ async fn an_event_behind_a_parked_one_waits_for_the_first_and_is_told_after_it()
     processed(&bench, 1, 3, parked(&bench)).await;
     let fourth = processed(&bench, 1, 4, told(&bench)).await;
     assert!(due(&bench).await.is_none(), "the first is still under way");
+    let repair = CheckOptions {
+        repair: true,
+        ..CheckOptions::default()
+    };
+    let report = check(&bench.db, repair, &()).await.unwrap();
+    assert!(
+        report.is_clean() && report.repaired.is_empty(),
+        "{report:?}"
+    );
+    assert!(due(&bench).await.is_none(), "nor after a repair");
     let done = bench.told(&lease, Told::Delivered).await;
     assert_eq!(done.map(|workflow| workflow.id), Some(first.id));
 
