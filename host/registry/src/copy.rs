@@ -106,6 +106,12 @@ pub enum CopyError {
          the service, then start the copy again"
     )]
     SourceChanged,
+    /// The connection was lost while the copy was being committed.
+    #[error(
+        "the target did not say whether it kept the copy: {0}. Start the same copy again: if it finds the \
+         target not empty, all of it is there"
+    )]
+    CommitUnknown(#[source] RegistryError),
     /// What was read again from the target is not what the source has.
     #[error(
         "source and target do not agree in {table}: one of the databases changes what it is given, or how \
@@ -136,7 +142,10 @@ impl CopyError {
             | Self::TargetVersion { .. }
             | Self::TargetForeign(_)
             | Self::TargetNotEmpty { .. } => Fault::Caller,
-            Self::Registry { .. } | Self::SourceChanged | Self::Differ { .. } => Fault::Host,
+            Self::Registry { .. }
+            | Self::SourceChanged
+            | Self::CommitUnknown(_)
+            | Self::Differ { .. } => Fault::Host,
         }
     }
 
@@ -206,9 +215,14 @@ pub async fn copy(source: &Database, target: &Database) -> Result<Copied, CopyEr
         }
     }
     // Both are the same by now, so a chain that does not hold is the source's.
-    let audit = audit::verify(&mut to)
-        .await
-        .map_err(CopyError::of(of_source))?;
+    // It is read from the target; what does not hold in it came from the source.
+    let audit = audit::verify(&mut to).await.map_err(|error| {
+        let side = match error {
+            RegistryError::AuditBroken { .. } => Side::Source,
+            _ => Side::Target,
+        };
+        CopyError::Registry { side, error }
+    })?;
 
     from.rollback()
         .await
@@ -223,7 +237,7 @@ pub async fn copy(source: &Database, target: &Database) -> Result<Copied, CopyEr
     target
         .patient("committing the copy", to.commit())
         .await
-        .map_err(CopyError::of(of_target))?;
+        .map_err(CopyError::CommitUnknown)?;
     // What is committed stays, whatever becomes of the connections.
     let _ = writing.close().await;
     let _ = reading.close().await;
