@@ -20,13 +20,15 @@ pub const LENGTH: usize = DIGIT * DIGITS;
 pub fn change(by: &[(Status, i64)]) -> [u8; LENGTH] {
     let mut number = [0; LENGTH];
     let mut carry = 0;
-    for (digit, status) in number.chunks_exact_mut(DIGIT).zip(in_order()) {
+    let mut order = in_order().into_iter();
+    for digit in number.chunks_exact_mut(DIGIT) {
+        let status = order.next();
         let sum = by
             .iter()
-            .filter(|(of, _)| *of == status)
+            .filter(|(of, _)| Some(*of) == status)
             .fold(carry, |sum: i64, (_, by)| sum.wrapping_add(*by));
         digit.copy_from_slice(&sum.to_le_bytes()[..DIGIT]);
-        // What does not fit, its sign included, goes on to the next digit.
+        // What does not fit, its sign included, goes on to the next digit, and through the spare ones.
         carry = sum >> (8 * DIGIT);
     }
     number
@@ -81,6 +83,8 @@ mod tests {
                 stand[workflow] = Some(to);
                 let operand = Bytes::copy_from_slice(&change(&by));
                 value = Some(atomic::apply(AtomicOp::Add, value.as_deref(), &operand));
+                let spare = &value.as_deref().expect("a value")[DIGIT * Status::ALL.len()..];
+                prop_assert!(spare.iter().all(|byte| *byte == 0), "something is in the spare digits");
                 for status in Status::ALL {
                     let there = stand.iter().filter(|at| **at == Some(status)).count();
                     prop_assert_eq!(count(value.as_deref(), status), there as u64);
