@@ -17,8 +17,10 @@ use patchbay_store::counter;
 use patchbay_store::deliver::Told;
 use patchbay_store::keys::parsed::{Key, subspace_of};
 use patchbay_store::keys::{self, QueueKind};
+use patchbay_store::queue::Tend;
 use patchbay_workflow::{EventKind, Status};
 use proptest::prelude::*;
+use tokio::task::JoinSet;
 
 use crate::bench::Bench;
 use crate::busy::{Rows, busy, rows, write};
@@ -198,5 +200,46 @@ async fn a_store_in_use_is_checked_and_mended() {
     using.await.unwrap();
     assert_eq!(mended, 1);
     let report = checked(&bench, SMALL).await;
+    assert!(report.is_clean(), "{:#?}", report.findings);
+}
+
+/// Workers that look after the same zones at once leave them whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn zones_looked_after_by_many_at_once_stay_whole() {
+    let bench = Arc::new(Bench::new());
+    let mut workers = JoinSet::new();
+    for worker in 0..4_u8 {
+        let bench = Arc::clone(&bench);
+        workers.spawn(async move {
+            for n in 0..60_u8 {
+                let customer = if n % 3 == 0 { "quiet" } else { "busy" };
+                let patient = worker * 60 + n;
+                bench.accepted(customer, patient, patient).await;
+                for kind in [QueueKind::Work, QueueKind::Delivery] {
+                    let batch = bench.lease(kind, 2).await;
+                    for customer in &batch.idle_zones {
+                        bench.run(&Tend { kind, customer }).await;
+                    }
+                    for lease in &batch.leases {
+                        if kind == QueueKind::Work {
+                            let event = Some(bench.event(EventKind::NoResults));
+                            bench.complete(lease, Verdict::NoResults, event).await;
+                        } else {
+                            bench.told(lease, Told::Delivered).await;
+                        }
+                    }
+                }
+            }
+        });
+    }
+    // Who meets a conflict often waits by the clock.
+    while !workers.is_empty() {
+        bench.clock.advance(Duration::from_millis(1));
+        tokio::task::yield_now().await;
+        while let Some(worker) = workers.try_join_next() {
+            worker.unwrap();
+        }
+    }
+    let report = checked(&bench, CheckOptions::default()).await;
     assert!(report.is_clean(), "{:#?}", report.findings);
 }
