@@ -41,7 +41,7 @@ impl Service {
     ) {
         let id = EventId::from_uuid(lease.id);
         let Some(customer) = self.known_customer(&lease.customer).await else {
-            return self.leave_for_later(&lease).await;
+            return self.leave_for_later(&lease, "customer-unknown").await;
         };
         let letter = match message {
             Some(message) => Ok(Some(Letter {

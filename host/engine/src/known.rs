@@ -22,9 +22,10 @@ use crate::service::Service;
 const FIRST_PAUSE: Duration = Duration::from_mins(1);
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
-/// The registry is not asked again so soon, and not waited for longer: a worker's place is held meanwhile.
-const ASK_EVERY: Duration = Duration::from_secs(2);
+/// How long the registry is waited for, and after how long one that was asked in vain is asked again: a worker's
+/// place is held meanwhile.
 const ASK_FOR: Duration = Duration::from_secs(1);
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 impl Service {
     /// A customer; none where the registry does not know it either.
@@ -35,25 +36,27 @@ impl Service {
         self.customer(id)
     }
 
-    /// Asks the registry where a plugin or a backend that the workflow is pinned to is not known here.
-    pub(crate) async fn get_to_know(&self, workflow: &Workflow) {
-        if !knows(&self.parts.registry.snapshot(), workflow) {
-            self.ask_the_registry().await;
-        }
+    /// Asks the registry where a plugin or a backend that the workflow is pinned to is not known here. False if
+    /// it is still not known whether there is one.
+    pub(crate) async fn get_to_know(&self, workflow: &Workflow) -> bool {
+        knows(&self.parts.registry.snapshot(), workflow)
+            || self.ask_the_registry().await
+            || knows(&self.parts.registry.snapshot(), workflow)
     }
 
-    /// Gives back what is an unknown customer's. No execution is counted: nothing was tried.
-    pub(crate) async fn leave_for_later(&self, lease: &Lease) {
+    /// Gives back what is an unknown customer's, or what needs something that only the registry, which is away,
+    /// may know. No execution is counted: nothing was tried.
+    pub(crate) async fn leave_for_later(&self, lease: &Lease, reason: &'static str) {
         let Lease { kind, customer, .. } = lease;
         let now = self.parts.clock.now();
         let pause = now.since(lease.item.queued_at);
         let pause = pause.clamp(FIRST_PAUSE, LONGEST_PAUSE);
-        tracing::warn!(?kind, %customer, id = %lease.id, ?pause, "unknown customer; left for later");
+        tracing::warn!(?kind, %customer, id = %lease.id, ?pause, reason, "left for later");
         let at = now.after(pause);
         let store = &self.parts.store;
         let returned = match kind {
             QueueKind::Work => {
-                let cause = Cause::new(now, Actor::Worker, "customer-unknown");
+                let cause = Cause::new(now, Actor::Worker, reason);
                 let back = HandBack {
                     lease,
                     at,
@@ -70,25 +73,29 @@ impl Service {
         }
     }
 
-    async fn ask_the_registry(&self) {
+    /// Whether the registry answered.
+    async fn ask_the_registry(&self) -> bool {
         let now = self.parts.clock.monotonic();
-        {
-            let mut asked = self.asked_registry.lock();
-            if asked.is_some_and(|asked| now.saturating_sub(asked) < ASK_EVERY) {
-                return;
-            }
-            *asked = Some(now);
+        let in_vain = *self.registry_asked_in_vain.lock();
+        if in_vain.is_some_and(|at| now.saturating_sub(at) < ASK_AGAIN) {
+            return false;
         }
-        tokio::select! {
-            refreshed = self.parts.registry.refresh() => {
-                if let Err(error) = refreshed {
+        let answered = tokio::select! {
+            refreshed = self.parts.registry.refresh() => match refreshed {
+                Ok(_) => true,
+                Err(error) => {
                     tracing::warn!(code = error.code(), %error, "the registry could not be asked");
+                    false
                 }
-            }
+            },
             () = self.parts.clock.sleep(ASK_FOR) => {
                 tracing::warn!("the registry did not answer in time");
+                false
             }
-        }
+        };
+        let now = self.parts.clock.monotonic();
+        *self.registry_asked_in_vain.lock() = (!answered).then_some(now);
+        answered
     }
 }
 

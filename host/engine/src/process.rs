@@ -54,10 +54,12 @@ impl Service {
             Err(error) => return tracing::warn!(workflow = %id, %error, "not processed now"),
         };
         let (workflow, sealed) = loaded;
-        self.get_to_know(&workflow).await;
         let Some(customer) = self.known_customer(&workflow.customer).await else {
-            return self.leave_for_later(&lease).await;
+            return self.leave_for_later(&lease, "customer-unknown").await;
         };
+        if !self.get_to_know(&workflow).await {
+            return self.leave_for_later(&lease, "registry-unavailable").await;
+        }
         let content = open(&customer, RecordKind::Request, id.as_bytes(), &sealed);
         let result = match content {
             Ok(content) => {

@@ -89,25 +89,30 @@ impl Service {
 
     async fn sweep_bucket(&self, bucket: u16, sweep: &mut Sweep) -> Result<(), StoreError> {
         let now = self.parts.clock.now();
-        let mut last = None;
+        // What cannot be mended now stays where it is, and holds up nothing behind it.
+        let mut after = None;
         loop {
             let page = Overdue {
                 bucket,
+                after,
                 now,
                 limit: PAGE,
             };
             let found = self.parts.store.run(&page).await?;
-            // Each one looked at leaves the index or moves on in it; one that cannot ends the sweep.
-            if found.is_empty() || found.first() == last.as_ref() || self.is_stopping() {
-                return Ok(());
-            }
-            last = found.first().copied();
-            let full = found.len() == PAGE;
-            for workflow in found {
+            for (_, workflow) in &found {
+                if self.is_stopping() {
+                    return Ok(());
+                }
                 sweep.looked_at += 1;
-                self.mend(workflow, sweep).await?;
+                match self.mend(*workflow, sweep).await {
+                    Err(StoreError::Corrupt(what)) => {
+                        tracing::error!(%workflow, what, "cannot be read, and is passed over");
+                    }
+                    mended => mended?,
+                }
             }
-            if !full {
+            after = found.last().copied();
+            if found.len() < PAGE {
                 return Ok(());
             }
         }

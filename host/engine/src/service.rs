@@ -61,8 +61,8 @@ pub struct Service {
     pub(crate) backends: Mutex<HashMap<BackendId, Arc<Semaphore>>>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
-    /// When the registry was last asked for something that was not known here.
-    pub(crate) asked_registry: Mutex<Option<Duration>>,
+    /// When the registry was asked and did not answer; none while it does.
+    pub(crate) registry_asked_in_vain: Mutex<Option<Duration>>,
     /// Every plugin that is bound can be called without being compiled first.
     pub(crate) warm: AtomicBool,
 }
@@ -116,7 +116,7 @@ impl Service {
             backends: Mutex::new(HashMap::new()),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
-            asked_registry: Mutex::new(None),
+            registry_asked_in_vain: Mutex::new(None),
             warm: AtomicBool::new(false),
             parts,
         })

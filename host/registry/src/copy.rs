@@ -42,7 +42,7 @@ impl fmt::Display for Side {
     }
 }
 
-/// Why nothing was copied. The target holds no row then.
+/// Why a copy was not made, or is not known to be. Unless it says otherwise the target holds no row then.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// A database did not do what it was asked, or its rows are not what they should be.

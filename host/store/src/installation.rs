@@ -25,6 +25,25 @@ impl Record for Installation {
 #[derive(Debug)]
 pub struct Claim(pub Installation);
 
+/// Whether something of another layout is in the store: another version of the program wrote it, and this one
+/// does not see it.
+#[derive(Debug)]
+pub struct OtherLayout;
+
+#[async_trait]
+impl Operation for OtherLayout {
+    type Output = bool;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
+        for layout in keys::other_layouts() {
+            if tx.first(&layout, Read::Serializable).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claimed {
@@ -49,10 +68,8 @@ impl Operation for Claim {
             Some(found) if found == self.0 => Ok(Claimed::Ours),
             Some(_) => Ok(Claimed::Others),
             None => {
-                for layout in keys::other_layouts() {
-                    if tx.first(&layout, Read::Serializable).await?.is_some() {
-                        return Ok(Claimed::OtherLayout);
-                    }
+                if OtherLayout.run(tx).await? {
+                    return Ok(Claimed::OtherLayout);
                 }
                 tx.put(&key, &self.0)?;
                 Ok(Claimed::New)

@@ -273,17 +273,20 @@ pub fn deadline(at: Timestamp, id: WorkflowId) -> Vec<u8> {
     Subspace::Deadline.key(&(bucket(id.as_uuid()), at.as_millis(), id.as_uuid()))
 }
 
-/// What of one bucket may be overdue at `now`.
-pub fn overdue(bucket: u16, now: Timestamp) -> KeyRange {
-    let whole = Subspace::Deadline.range(&(bucket,));
+/// What of one bucket may be overdue at `now`, or what of that comes after an entry.
+pub fn overdue(bucket: u16, after: Option<(Timestamp, WorkflowId)>, now: Timestamp) -> KeyRange {
+    let begin = match after {
+        Some((at, id)) => KeyRange::key(&deadline(at, id)).end,
+        None => Subspace::Deadline.range(&(bucket,)).begin,
+    };
     let end = Subspace::Deadline.key(&(bucket, now.as_millis() + 1));
-    KeyRange::new(whole.begin, end)
+    KeyRange::new(begin, end)
 }
 
-/// The workflow of an `S` key.
-pub fn parse_deadline(key: &[u8]) -> Option<WorkflowId> {
-    let (_, _, id): (u16, u64, Uuid) = Subspace::Deadline.parse(key)?;
-    Some(WorkflowId::from_uuid(id))
+/// The time and the workflow of an `S` key.
+pub fn parse_deadline(key: &[u8]) -> Option<(Timestamp, WorkflowId)> {
+    let (_, at, id): (u16, u64, Uuid) = Subspace::Deadline.parse(key)?;
+    Some((Timestamp::from_millis(at), WorkflowId::from_uuid(id)))
 }
 
 /// `#,cust,l`.

@@ -19,6 +19,8 @@ use crate::transition::{self, Cause};
 pub struct Overdue {
     /// In which bucket, below [`keys::BUCKETS`].
     pub bucket: u16,
+    /// Where the former page ended.
+    pub after: Option<(Timestamp, WorkflowId)>,
     /// The time.
     pub now: Timestamp,
     /// The most.
@@ -27,10 +29,11 @@ pub struct Overdue {
 
 #[async_trait]
 impl Operation for Overdue {
-    type Output = Vec<WorkflowId>;
+    /// Under which time each stands.
+    type Output = Vec<(Timestamp, WorkflowId)>;
 
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<WorkflowId>, StoreError> {
-        let range = keys::overdue(self.bucket, self.now);
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Output, StoreError> {
+        let range = keys::overdue(self.bucket, self.after, self.now);
         let options = RangeOptions {
             limit: self.limit,
             reverse: false,

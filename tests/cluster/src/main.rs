@@ -10,6 +10,7 @@ use patchbay_cluster::{
     Options, ScaleOptions, WakeOptions, cannot_run, print_scale, print_wake, run, scale, wake,
     with_fdb,
 };
+use serde::Serialize;
 
 #[derive(Debug, Parser)]
 #[command(name = "patchbay-cluster", about)]
@@ -115,7 +116,7 @@ async fn main() -> ExitCode {
                 databases,
                 keep,
             };
-            scale_all(&options, json).await
+            measured(scale(&options), json, |rows| print_scale(rows)).await
         }
         Task::Wake {
             requests,
@@ -126,7 +127,7 @@ async fn main() -> ExitCode {
                 requests,
                 databases,
             };
-            wake_all(&options, json).await
+            measured(wake(&options), json, print_wake).await
         }
         Task::WithFdb { processes, command } => with_fdb(processes, &command).await,
     };
@@ -153,30 +154,21 @@ async fn run_all(options: &Options, json: bool) -> Result<ExitCode, String> {
     })
 }
 
-async fn wake_all(options: &WakeOptions, json: bool) -> Result<ExitCode, String> {
+/// Measures on a cluster, if there can be one, and shows what came of it.
+async fn measured<T: Serialize>(
+    measuring: impl Future<Output = Result<T, String>>,
+    json: bool,
+    people: impl Fn(&T),
+) -> Result<ExitCode, String> {
     if let Some(line) = cannot_run() {
         return Err(line);
     }
-    let times = wake(options).await?;
+    let measured = measuring.await?;
     if json {
-        let json = serde_json::to_string_pretty(&times).map_err(|error| error.to_string())?;
+        let json = serde_json::to_string_pretty(&measured).map_err(|error| error.to_string())?;
         println!("{json}");
     } else {
-        print_wake(&times);
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn scale_all(options: &ScaleOptions, json: bool) -> Result<ExitCode, String> {
-    if let Some(line) = cannot_run() {
-        return Err(line);
-    }
-    let rows = scale(options).await?;
-    if json {
-        let json = serde_json::to_string_pretty(&rows).map_err(|error| error.to_string())?;
-        println!("{json}");
-    } else {
-        print_scale(&rows);
+        people(&measured);
     }
     Ok(ExitCode::SUCCESS)
 }

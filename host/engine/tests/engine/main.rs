@@ -3,4 +3,5 @@
 
 mod fixture;
 mod jobs;
+mod sweep;
 mod unknown;

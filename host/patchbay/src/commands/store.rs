@@ -11,6 +11,7 @@ use patchbay_ambient::{OsEntropy, SharedClock, SystemClock};
 use patchbay_store::Database;
 use patchbay_store::check::{CheckOptions, Code, Progress, Report, check};
 use patchbay_store::copy::{CopyError, CopyOptions, Standing, copy, standing};
+use patchbay_store::installation::OtherLayout;
 use patchbay_workflow::Deadlines;
 
 use crate::output::{CommandError, show, table};
@@ -102,7 +103,11 @@ pub(crate) async fn run(command: StoreCommand) -> Result<ExitCode, CommandError>
         } => {
             store.has_to_exist()?;
             let db = store.open(&clock)?;
-            let checked = check_store(&db, repair).await;
+            let checked = async {
+                is_readable(&store.named, &db).await?;
+                check_store(&db, repair).await
+            };
+            let checked = checked.await;
             db.engine().close().await;
             let report = checked?;
             show(json, &report, |report| people(report, repair))?;
@@ -121,12 +126,18 @@ pub(crate) async fn run(command: StoreCommand) -> Result<ExitCode, CommandError>
             }
             let source = from.open(&clock)?;
             let target = to.open(&clock)?;
-            let bar = Bar::new();
-            let copied = copy(&source, &target, CopyOptions::default(), &bar).await;
-            bar.0.finish_and_clear();
+            let copied = async {
+                is_readable(&from.named, &source).await?;
+                is_readable(&to.named, &target).await?;
+                let bar = Bar::new();
+                let copied = copy(&source, &target, CopyOptions::default(), &bar).await;
+                bar.0.finish_and_clear();
+                copied.map_err(|error| refused(&error))
+            };
+            let copied = copied.await;
             source.engine().close().await;
             target.engine().close().await;
-            let copied = copied.map_err(|error| refused(&error))?;
+            let copied = copied?;
             show(json, &copied, |copied| {
                 println!(
                     "{} rows, {} bytes copied and compared",
@@ -147,6 +158,18 @@ fn refused(error: &CopyError) -> CommandError {
             CommandError::Host(error.to_string())
         }
     }
+}
+
+/// Refuses a store of which this version would see nothing.
+async fn is_readable(named: &str, db: &Database) -> Result<(), CommandError> {
+    let other = db.run(&OtherLayout).await;
+    if other.map_err(|error| CommandError::Host(error.to_string()))? {
+        return Err(CommandError::Usage(format!(
+            "{named} was written by another version of patchbay, whose layout this one does not read: use that \
+             version"
+        )));
+    }
+    Ok(())
 }
 
 async fn check_store(db: &Database, repair: bool) -> Result<Report, CommandError> {

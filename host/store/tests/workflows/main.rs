@@ -300,12 +300,14 @@ async fn a_deadline_noted_too_early_is_moved_on() {
         let now = bench.now();
         let overdue = (0..BUCKETS).map(|bucket| Overdue {
             bucket,
+            after: None,
             now,
             limit: 9,
         });
         let mut found = Vec::new();
         for bucket in overdue {
-            found.extend(bench.db.run(&bucket).await.unwrap());
+            let page = bench.db.run(&bucket).await.unwrap();
+            found.extend(page.into_iter().map(|(_, id)| id));
         }
         found
     };
